@@ -1,0 +1,138 @@
+"""The seam between placements and whatever runs containers.
+
+A placement describes a container (`ContainerSpec`), and an engine makes it real. An engine knows nothing of
+functions, jobs and services; a placement knows nothing of Docker. Every engine keeps host paths as they are inside
+its containers, so a specification means the same under each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from harness.measure.usage import Usage
+
+# Everything that the harness leaves on a machine carries this label, so that `doctor --clean` can find it.
+LABEL = "placement-harness"
+LABEL_RUN = f"{LABEL}.run"
+
+
+class EngineError(RuntimeError):
+    """The engine could not do what was asked; the text says what and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one container may use.
+
+    `vcpu` may be a fraction of one core. `cpu` tells whether it is a hard limit, in windows of `cpu_period_us`
+    (Lambda throttles in windows of 20 ms), or a share that counts only when the cores are busy. Swap is off, so
+    `memory_bytes` is all there is.
+    """
+
+    vcpu: float
+    memory_bytes: int
+    cpu_period_us: int = 20_000
+    pids: int = 1024
+    cpu: Literal["hard", "share"] = "hard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """One container to be made: always the run's image, non-root, with a read-only root and no capabilities.
+
+    `{host}` and `{port}` in the command stand for where to listen, when `port` is set: an engine that shares the
+    host's network gives another port than the one asked for.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    limits: Limits
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    network: bool = False
+    port: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a container ended. `code` is 128 + n when signal n ended it."""
+
+    code: int
+    out_of_memory: bool
+
+
+class Container(Protocol):
+    """One container, created and perhaps running.
+
+    Every coroutine is safe to call at the same time as those of other containers. `usage` is a quick synchronous
+    read, called from the sampler's thread; it returns None once there is nothing left to read.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that rows carry."""
+        ...
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port at which the harness reaches `spec.port`; only after `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Start it; returns when its process exists. EngineError if it cannot."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Wait until it ends. May be awaited once."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL after `grace_s`; no error if it has ended already."""
+        ...
+
+    async def output(self) -> str:
+        """What it wrote to standard output and standard error so far."""
+        ...
+
+    async def remove(self) -> None:
+        """Remove every trace of it, running or not."""
+        ...
+
+    def limits_in_force(self) -> dict[str, float | int | None]:
+        """Limits as read back after `start`, by the names of `Limits`; empty where there are none."""
+        ...
+
+    def usage(self) -> Usage | None:
+        """Its counters now, or as it ended where the engine can still tell."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs containers of one image."""
+
+    @property
+    def name(self) -> str:
+        """`docker`, `process`, ... as in `--engine`."""
+        ...
+
+    @property
+    def host_address(self) -> str:
+        """Address on which the harness can listen so that containers with `network` reach it."""
+        ...
+
+    async def create(self, spec: ContainerSpec) -> Container:
+        """Make a container without starting it. EngineError if it cannot."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest: versions, image digest, and which limits are enforced, watched or absent."""
+        ...
+
+    async def close(self) -> None:
+        """Remove what is left: containers, networks."""
+        ...

@@ -1,0 +1,279 @@
+"""The Docker engine: every container locked down, limited, measured from its control group, and removed.
+
+docker-py blocks, so its calls run in threads; creating and starting containers is then parallel as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.types import LogConfig
+
+from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit
+from harness.engines.image import Image
+from harness.measure import cgroup, limits
+from harness.measure.usage import Usage
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A user who is nobody on the host; a harness that is not root uses its own, so that results belong to it.
+UNPRIVILEGED_UID = 10_001
+API_THREADS = 16
+# One thread waits for each running container.
+WAIT_THREADS = 256
+
+
+def connect() -> docker.DockerClient:
+    """A client of the machine's daemon. EngineError if none answers."""
+    try:
+        client = docker.from_env(timeout=120, max_pool_size=API_THREADS + WAIT_THREADS)
+        client.ping()
+    except DockerException as error:
+        raise EngineError(f"no Docker engine answers: {error}") from None
+    return client
+
+
+def container_user() -> tuple[int, int]:
+    """User and group that containers run as, and that output folders must belong to."""
+    return (os.getuid(), os.getgid()) if os.getuid() != 0 else (UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+
+
+class DockerEngine:
+    """Runs containers of one image on a network of the run's own, which leads nowhere but to the harness."""
+
+    name = "docker"
+
+    def __init__(self, client: docker.DockerClient, image: Image, run: str) -> None:
+        self._client = client
+        self._image = image
+        self._run = run
+        self._labels = {LABEL: "1", LABEL_RUN: run}
+        self._api = ThreadPoolExecutor(API_THREADS, "docker")
+        self._waits = ThreadPoolExecutor(WAIT_THREADS, "docker-wait")
+        self._info = client.info()
+        # Only where cgroups can be named freely and removed again: see measure/cgroup.py.
+        self._own_parents = os.geteuid() == 0 and self._info.get("CgroupDriver") == "cgroupfs"
+        self._network = client.networks.create(
+            f"{LABEL}-{run}".lower(),
+            driver="bridge",
+            internal=True,
+            labels=self._labels,
+            options={"com.docker.network.bridge.enable_icc": "false"},
+        )
+        self._network.reload()
+        self.host_address: str = self._network.attrs["IPAM"]["Config"][0]["Gateway"].split("/")[0]
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking docker-py call in a thread; its errors become EngineError."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._api, partial(function, *args, **kwargs))
+        except DockerException as error:
+            raise EngineError(str(error)) from error
+
+    async def wait(self, container_id: str) -> int:
+        """Exit code of a container, when it has ended."""
+        loop = asyncio.get_running_loop()
+        wait = partial(self._client.api.wait, container_id, timeout=None)
+        answer = await loop.run_in_executor(self._waits, wait)
+        return int(answer["StatusCode"])
+
+    async def create(self, spec: ContainerSpec) -> DockerContainer:
+        """Create a container of the run's image."""
+        created = await self.call(
+            self._client.api.create_container,
+            image=self._image.id,
+            command=[word.format(host="0.0.0.0", port=spec.port) for word in spec.command],  # noqa: S104
+            name=spec.name,
+            environment=dict(spec.environment),
+            user="{}:{}".format(*container_user()),
+            labels=self._labels | dict(spec.labels),
+            host_config=self._host_config(spec),
+            volumes=["/tmp"],  # noqa: S108  (on disk: a tmpfs would count against the memory limit)
+        )
+        return DockerContainer(self, self._client.api, created["Id"], spec, own_parent=self._own_parents)
+
+    def _host_config(self, spec: ContainerSpec) -> dict[str, Any]:
+        asked = spec.limits
+        if asked.cpu == "hard":
+            quota_us = max(1000, round(asked.vcpu * asked.cpu_period_us))  # the kernel's least
+            cpu: dict[str, Any] = {"cpu_period": asked.cpu_period_us, "cpu_quota": quota_us}
+        else:
+            cpu = {"cpu_shares": max(2, round(asked.vcpu * 1024))}
+        binds: dict[str, Mapping[str, str]] = {
+            str(path): {"bind": str(path), "mode": "ro"} for path in spec.readable
+        }
+        binds |= {str(path): {"bind": str(path), "mode": "rw"} for path in spec.writable}
+        return self._client.api.create_host_config(
+            mem_limit=asked.memory_bytes,
+            memswap_limit=asked.memory_bytes,
+            pids_limit=asked.pids,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            binds=binds,
+            network_mode=self._network.name if spec.network else "none",
+            cgroup_parent=f"/{cgroup.PARENT}/{spec.name}" if self._own_parents else None,
+            log_config=LogConfig(type="json-file", config={"max-size": "100m"}),
+            **cpu,
+        )
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        info = self._info
+        enforced = {
+            "cpu": "enforced" if info.get("CpuCfsQuota") else "absent",
+            "memory": "enforced" if info.get("MemoryLimit") else "absent",
+            "swap": "off" if info.get("SwapLimit") else "not limited",
+            "pids": "enforced" if info.get("PidsLimit") else "absent",
+        }
+        return {
+            "name": self.name,
+            "version": info.get("ServerVersion"),
+            "cgroup_version": info.get("CgroupVersion"),
+            "cgroup_driver": info.get("CgroupDriver"),
+            "storage_driver": info.get("Driver"),
+            "enforced": enforced,
+            "note": "real containers with limits set by the kernel",
+        }
+
+    async def close(self) -> None:
+        """Remove the run's containers and network."""
+        await self.call(remove_run, self._client, self._run)
+        self._api.shutdown()
+        self._waits.shutdown(wait=False, cancel_futures=True)
+
+
+def remove_run(client: docker.DockerClient, run: str) -> None:
+    """Remove every container and network that carries the run's label."""
+    label: dict[str, Any] = {"label": f"{LABEL_RUN}={run}"}
+    for container in client.containers.list(all=True, filters=label, ignore_removed=True):
+        container.remove(force=True, v=True)
+        cgroup.remove_parent(str(container.name))
+    for network in client.networks.list(filters=label):
+        network.remove()
+
+
+class DockerContainer:
+    """One Docker container."""
+
+    def __init__(
+        self,
+        engine: DockerEngine,
+        api: docker.APIClient,
+        container_id: str,
+        spec: ContainerSpec,
+        *,
+        own_parent: bool,
+    ) -> None:
+        self._engine = engine
+        self._api = api
+        self._id = container_id
+        self._spec = spec
+        self._own_parent = own_parent
+        self._group: cgroup.ContainerGroup | None = None
+        self._ip = ""
+        self._in_force: dict[str, float | int | None] = {}
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return self._spec.name
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The container's own address on the run's network."""
+        if not self._ip or self._spec.port is None:
+            raise EngineError(f"{self.name}: has no address: not started, no network, or no port")
+        return self._ip, self._spec.port
+
+    async def start(self) -> None:
+        """Start it and find its control group."""
+        await self._engine.call(self._api.start, self._id)
+        state = await self._engine.call(self._api.inspect_container, self._id)
+        pid = int(state["State"]["Pid"])
+        networks = state["NetworkSettings"]["Networks"].values()
+        self._ip = next((n["IPAddress"] for n in networks if n.get("IPAddress")), "")
+        folders = cgroup.folders_of(pid) if pid else {}
+        parents = cgroup.parent_folders(self.name) if self._own_parent else {}
+        if folders or parents:
+            self._group = cgroup.ContainerGroup(folders, parents, pid)
+        self._in_force = limits.in_force(folders)
+
+    async def wait(self) -> Exit:
+        """Exit code, and whether the kernel killed it for its memory."""
+        code = await self._engine.wait(self._id)
+        state = (await self._engine.call(self._api.inspect_container, self._id))["State"]
+        return Exit(code=code, out_of_memory=bool(state["OOMKilled"]))
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL."""
+        try:
+            if grace_s > 0:
+                await self._engine.call(self._api.stop, self._id, timeout=max(1, round(grace_s)))
+            else:
+                await self._engine.call(self._api.kill, self._id)
+        except EngineError as error:
+            if not _is_gone(error):
+                raise
+
+    async def output(self) -> str:
+        """Both output streams."""
+        logs: bytes = await self._engine.call(self._api.logs, self._id)
+        return logs.decode(errors="replace")
+
+    async def remove(self) -> None:
+        """Kill and remove it with its volume and control group."""
+        try:
+            await self._engine.call(self._api.remove_container, self._id, force=True, v=True)
+        except EngineError as error:
+            if not _is_gone(error):
+                raise
+        if self._group:
+            self._group.close()
+        if self._own_parent:
+            cgroup.remove_parent(self.name)
+
+    def limits_in_force(self) -> dict[str, float | int | None]:
+        """As the kernel has them, not as Docker was asked."""
+        return self._in_force
+
+    def usage(self) -> Usage | None:
+        """From its control group; from Docker's stats where that cannot be read."""
+        if self._group:
+            return self._group.usage()
+        try:
+            return _from_stats(self._api.stats(self._id, stream=False, one_shot=True))
+        except (APIError, KeyError):
+            return None
+
+
+def _is_gone(error: EngineError) -> bool:
+    """Whether Docker refused because the container has ended or been removed already."""
+    cause = error.__cause__
+    return isinstance(cause, NotFound) or (isinstance(cause, APIError) and cause.status_code in {304, 409})
+
+
+def _from_stats(stats: dict[str, Any]) -> Usage:
+    """Docker's own reading; KeyError for a container that has ended."""
+    cpu, memory = stats["cpu_stats"], stats["memory_stats"]
+    throttling = cpu["throttling_data"]
+    networks = stats.get("networks", {}).values()
+    return Usage(
+        cpu_s=cpu["cpu_usage"]["total_usage"] / 1e9,
+        cpu_throttled_s=throttling["throttled_time"] / 1e9,
+        cpu_periods=throttling["periods"],
+        cpu_throttled_periods=throttling["throttled_periods"],
+        memory_bytes=memory["usage"],
+        memory_peak_bytes=memory.get("max_usage"),
+        network_in_bytes=sum(n["rx_bytes"] for n in networks),
+        network_out_bytes=sum(n["tx_bytes"] for n in networks),
+    )

@@ -1,0 +1,196 @@
+"""The embedded engine: plain processes of this machine, for where no container engine is.
+
+Nothing isolates them, the CPU is not limited, and memory is only watched: a process group beyond its ceiling is
+killed within about 50 ms. A report from this engine says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from harness.engines.base import ContainerSpec, EngineError, Exit
+from harness.measure.usage import Usage
+from harness.scenario import ROOT
+
+WATCH_PERIOD_S = 0.05
+
+
+class ProcessEngine:
+    """Runs each "container" as a process group of its own."""
+
+    name = "process"
+    host_address = "127.0.0.1"
+
+    def __init__(self) -> None:
+        self._live: set[ProcessContainer] = set()
+
+    async def create(self, spec: ContainerSpec) -> ProcessContainer:
+        """Note what is to be run; a process is made at its start."""
+        container = ProcessContainer(spec)
+        self._live.add(container)
+        return container
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        return {
+            "name": self.name,
+            "version": platform.python_version(),
+            "enforced": {"cpu": "absent", "memory": "watched", "swap": "not limited", "pids": "absent"},
+            "note": "plain processes of this machine, not containers: no CPU limit, memory only watched",
+        }
+
+    async def close(self) -> None:
+        """Kill what is left."""
+        await asyncio.gather(*(container.remove() for container in self._live))
+        self._live.clear()
+
+
+class ProcessContainer:
+    """One process group that stands for a container."""
+
+    def __init__(self, spec: ContainerSpec) -> None:
+        self._spec = spec
+        self._folder = Path(tempfile.mkdtemp(prefix="placement-harness-"))
+        self._port = 0
+        self._pid = 0
+        self._exit: asyncio.Future[Exit] | None = None
+        self._out_of_memory = False
+        self._last: Usage | None = None
+        self._ended = False
+
+    @property
+    def name(self) -> str:
+        """The name that rows carry."""
+        return self._spec.name
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Loopback and the free port that was found."""
+        if not self._port:
+            raise EngineError(f"{self.name}: has no address: not started, or no port")
+        return "127.0.0.1", self._port
+
+    async def start(self) -> None:
+        """Start the process group and watch its memory."""
+        if self._spec.port is not None:
+            self._port = _free_port()
+        words = [word.format(host="127.0.0.1", port=self._port) for word in self._spec.command]
+        program = sys.executable if words[0] == "python3" else words[0]
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(self._folder),
+            **self._spec.environment,
+        }
+        output = str(self._folder / "output")
+        try:
+            self._pid = os.posix_spawnp(
+                program,
+                [program, *words[1:]],
+                environment,
+                setsid=True,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+            )
+        except OSError as error:
+            raise EngineError(f"{self.name}: {program} does not start: {error}") from error
+        loop = asyncio.get_running_loop()
+        self._exit = asyncio.ensure_future(loop.run_in_executor(None, self._reap))
+        self._watch = asyncio.create_task(self._watch_memory())
+
+    async def wait(self) -> Exit:
+        """How it ended."""
+        if self._exit is None:
+            raise EngineError(f"{self.name}: not started")
+        return await asyncio.shield(self._exit)
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM to the group, then SIGKILL."""
+        if self._exit is None:
+            return
+        if grace_s > 0:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wait(), grace_s)
+        self._signal(signal.SIGKILL)
+        await self.wait()
+
+    async def output(self) -> str:
+        """Both output streams."""
+        path = self._folder / "output"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    async def remove(self) -> None:
+        """Kill the group and remove its temporary folder."""
+        await self.stop(0)
+        for path in sorted(self._folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.rmdir()
+
+    def limits_in_force(self) -> dict[str, float | int | None]:
+        """None are set by the kernel."""
+        return {}
+
+    def usage(self) -> Usage | None:
+        """Summed over the group while it lives, then what the kernel says of it at its end."""
+        if self._pid and not self._ended:
+            self._last = self._read() or self._last
+        return self._last
+
+    def _read(self) -> Usage | None:
+        try:
+            leader = psutil.Process(self._pid)
+            members = [leader, *leader.children(recursive=True)]
+            cpu_s = sum(t.user + t.system for t in (member.cpu_times() for member in members))
+            memory_bytes = sum(member.memory_info().rss for member in members)
+        except psutil.Error:
+            return None
+        peak = max(memory_bytes, self._last.memory_peak_bytes or 0 if self._last else 0)
+        return Usage(cpu_s=cpu_s, memory_bytes=memory_bytes, memory_peak_bytes=peak)
+
+    def _reap(self) -> Exit:
+        """Wait in a thread: wait4 gives the exact CPU time and peak of the process and its waited-for children."""
+        _, status, resources = os.wait4(self._pid, 0)
+        self._ended = True
+        seen = self._last.memory_peak_bytes or 0 if self._last else 0
+        unit = 1 if sys.platform == "darwin" else 1024
+        self._last = Usage(
+            cpu_s=resources.ru_utime + resources.ru_stime,
+            memory_peak_bytes=max(seen, resources.ru_maxrss * unit),
+        )
+        code = os.waitstatus_to_exitcode(status)
+        return Exit(code=code if code >= 0 else 128 - code, out_of_memory=self._out_of_memory)
+
+    async def _watch_memory(self) -> None:
+        while not self._ended:
+            usage = self.usage()
+            if usage and (usage.memory_bytes or 0) > self._spec.limits.memory_bytes:
+                self._out_of_memory = True
+                self._signal(signal.SIGKILL)
+                return
+            await asyncio.sleep(WATCH_PERIOD_S)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,100 @@
+"""From what the placement and the workload saw to one attempt row: the same arithmetic for every placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.placements.base import Bench, Launched, Work
+from harness.rows import Attempt, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdParts:
+    """Parts of a cold start, in seconds; all 0 for a warm attempt."""
+
+    create_s: float = 0.0
+    start_s: float = 0.0
+    init_s: float = 0.0
+
+    @classmethod
+    def of(cls, launched: Launched, ready_ns: int) -> ColdParts:
+        """Create and start as the engine's calls took, init from then until `ready_ns` (UTC)."""
+        return cls(
+            create_s=(launched.created_ns - launched.begun_ns) / 1e9,
+            start_s=(launched.started_ns - launched.created_ns) / 1e9,
+            init_s=(ready_ns - launched.started_ns) / 1e9,
+        )
+
+    @property
+    def total_s(self) -> float:
+        """The whole cold start."""
+        return self.create_s + self.start_s + self.init_s
+
+
+WARM = ColdParts()
+
+
+def attempt(
+    bench: Bench,
+    work: Work,
+    placement: str,
+    *,
+    outcome: Outcome,
+    done_ns: int,
+    error: str = "",
+    result: dict[str, Any] | None = None,
+    queue_s: float | None = None,
+    cold: ColdParts | None = None,
+    billed_s: float | None = None,
+    memory_peak_bytes: int | None = None,
+    container: str = "",
+) -> Attempt:
+    """One row. `result` is the workload's own account (`workloads.kit.step.ItemResult` as JSON), if it gave one.
+
+    `cold` is None for a warm attempt. Without `queue_s` the queue is all the time between sending and the workload's
+    first line that is not part of a cold start.
+    """
+    parts = cold or WARM
+    result = result or {}
+    started_ns = bench.clock.from_monotonic(result["started_ns"]) if result else done_ns
+    if queue_s is None:
+        queue_s = max(0.0, (started_ns - work.sent_ns) / 1e9 - parts.total_s)
+    latency_s = (done_ns - work.due_ns) / 1e9
+    fetch_s, work_s, store_s = (float(result.get(name, 0.0)) for name in ("fetch_s", "work_s", "store_s"))
+    known_s = queue_s + parts.total_s + fetch_s + work_s + store_s
+    return Attempt(
+        run=bench.run,
+        block=bench.block,
+        arm=bench.arm,
+        placement=placement,
+        phase=work.phase,
+        warmup=bench.warmup,
+        item=work.item,
+        sequence=work.sequence,
+        attempt=1,
+        due_ns=work.due_ns,
+        sent_ns=work.sent_ns,
+        started_ns=started_ns,
+        done_ns=done_ns,
+        latency_s=latency_s,
+        service_s=(done_ns - work.sent_ns) / 1e9,
+        cold=cold is not None,
+        queue_s=queue_s,
+        create_s=parts.create_s,
+        start_s=parts.start_s,
+        init_s=parts.init_s,
+        fetch_s=fetch_s,
+        work_s=work_s,
+        store_s=store_s,
+        other_s=latency_s - known_s,
+        handler_s=(result["done_ns"] - result["started_ns"]) / 1e9 if result else None,
+        billed_s=billed_s,
+        cpu_s=result.get("cpu_s"),
+        memory_peak_bytes=memory_peak_bytes,
+        bytes_in=int(result.get("bytes_in", 0)),
+        bytes_out=int(result.get("bytes_out", 0)),
+        container=container,
+        outcome=outcome.value,
+        error=error,
+    )

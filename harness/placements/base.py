@@ -1,0 +1,174 @@
+"""What the driver asks of a placement, and what a placement is given.
+
+The driver knows nothing of environments, jobs and tasks: it hands over an item at its intended time. The placement
+ends every item it was handed in exactly one final `Attempt`, whatever happens to its containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.clock import RunClock
+from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Exit
+from harness.rows import Attempt, Event
+
+
+class Recorder(Protocol):
+    """Where rows go: the run folder's writer, or a list in a test."""
+
+    def attempt(self, row: Attempt) -> None:
+        """Record one attempt."""
+        ...
+
+    def event(self, row: Event) -> None:
+        """Record one event."""
+        ...
+
+
+class Watcher(Protocol):
+    """Whoever samples containers while they live."""
+
+    def watch(self, container: Container, arm: str, block: int) -> None:
+        """Sample this container from now on, until it is gone."""
+        ...
+
+    def unwatch(self, container: Container) -> None:
+        """Take a last reading and stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One item as the driver hands it over."""
+
+    item: str
+    sequence: int
+    phase: str
+    due_ns: int
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """A started container with the moments of its making (UTC ns) and, in time, its end."""
+
+    container: Container
+    begun_ns: int
+    created_ns: int
+    started_ns: int
+    ended: asyncio.Task[Exit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Everything around a placement: one for each arm of each block."""
+
+    run: str
+    block: int
+    warmup: bool
+    arm: str
+    workload: str
+    engine: Engine
+    clock: RunClock
+    recorder: Recorder
+    watcher: Watcher
+    store_in: Path
+    store_out: Path
+    settings: Mapping[str, Any]
+
+    def container_name(self, suffix: str) -> str:
+        """Unique on this machine: run, block, arm and suffix."""
+        return f"{self.run}-b{self.block}-{self.arm}-{suffix}".replace(".", "").lower()
+
+    def environment(self) -> dict[str, str]:
+        """What the workload's entry points read, the same in every placement."""
+        return {
+            "STORE_IN": f"file://{self.store_in}",
+            "STORE_OUT": f"file://{self.store_out}",
+            "TABLE": f"sqlite:///{self.store_out / 'metadata.sqlite'}",
+            "WORKLOAD_SETTINGS": json.dumps(dict(self.settings), sort_keys=True),
+        }
+
+    def event(
+        self,
+        kind: str,
+        container: str = "",
+        *,
+        phase: str = "",
+        duration_s: float | None = None,
+        at_ns: int | None = None,
+        **detail: Any,
+    ) -> None:
+        """Record an event of this arm, now or at `at_ns`."""
+        self.recorder.event(
+            Event(
+                run=self.run,
+                block=self.block,
+                arm=self.arm,
+                phase=phase,
+                at_ns=self.clock.now_ns() if at_ns is None else at_ns,
+                kind=kind,
+                container=container,
+                duration_s=duration_s,
+                detail=json.dumps(detail) if detail else "",
+            )
+        )
+
+    async def launch(self, spec: ContainerSpec) -> Launched:
+        """Create and start a container, with events, sampled from its first moment. EngineError if it cannot."""
+        begun_ns = self.clock.now_ns()
+        container = await self.engine.create(spec)
+        created_ns = self.clock.now_ns()
+        self.event("container_created", spec.name, duration_s=(created_ns - begun_ns) / 1e9)
+        try:
+            await container.start()
+        except EngineError:
+            await container.remove()
+            raise
+        started_ns = self.clock.now_ns()
+        self.watcher.watch(container, self.arm, self.block)
+        self.event("container_started", spec.name, duration_s=(started_ns - created_ns) / 1e9)
+        return Launched(
+            container=container,
+            begun_ns=begun_ns,
+            created_ns=created_ns,
+            started_ns=started_ns,
+            ended=asyncio.create_task(self._see_end(container)),
+        )
+
+    async def _see_end(self, container: Container) -> Exit:
+        end = await container.wait()
+        self.event("container_ended", container.name, exit_code=end.code, out_of_memory=end.out_of_memory)
+        return end
+
+    async def remove(self, launched: Launched, grace_s: float = 0.0) -> None:
+        """Stop a container if it still runs, and remove it."""
+        if not launched.ended.done():
+            await launched.container.stop(grace_s)
+        await launched.ended
+        self.watcher.unwatch(launched.container)
+        begun_ns = self.clock.now_ns()
+        await launched.container.remove()
+        took_s = (self.clock.now_ns() - begun_ns) / 1e9
+        self.event("container_removed", launched.container.name, duration_s=took_s)
+
+
+class Placement(Protocol):
+    """The life cycle of one kind of placement for one arm of one block."""
+
+    async def open(self) -> None:
+        """Bring up what stands before the first item: nothing for a function, healthy tasks for a service."""
+        ...
+
+    async def run(self, work: Work) -> None:
+        """See one item through to its recorded attempt. Raises nothing for an item's failure."""
+        ...
+
+    async def close(self) -> None:
+        """End everything that still runs, and remove it."""
+        ...

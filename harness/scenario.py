@@ -1,0 +1,215 @@
+"""Scenario files: workload, corpus, arrivals and placements in one TOML file, checked before anything starts."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.arrivals import Arrivals
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKLOADS = ROOT / "workloads"
+
+# AWS Lambda Developer Guide, "Lambda quotas" and "Configure Lambda function memory", read 2026-11-23.
+FUNCTION_MEMORY_MB = (128, 10_240)
+FUNCTION_MB_PER_VCPU = 1769
+FUNCTION_TIMEOUT_S = 900
+
+# Arms become parts of container names and file names; `-aa` marks the duplicate.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class ScenarioError(ValueError):
+    """A scenario cannot be used; one line for each thing wrong, naming file, key, value and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusSettings(_Strict):
+    """Which pictures (or other inputs) are worked on: `items` of them, made by the seeded recipe of the workload."""
+
+    items: Annotated[int, Field(ge=1, le=100_000)] = 24
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
+class Phase(_Strict):
+    """One stretch of arrivals; the next begins when all its items are done."""
+
+    name: Name
+    arrivals: Arrivals
+
+
+class FunctionSettings(_Strict):
+    """A Lambda-style function: memory sets its CPU share, one environment serves one invocation at a time."""
+
+    kind: Literal["function"]
+    memory_mb: Annotated[int, Field(ge=FUNCTION_MEMORY_MB[0], le=FUNCTION_MEMORY_MB[1])]
+    timeout_s: Annotated[float, Field(ge=1, le=FUNCTION_TIMEOUT_S)] = FUNCTION_TIMEOUT_S
+    max_environments: Annotated[int, Field(ge=1, le=1000)] = 2
+    idle_s: Annotated[float, Field(ge=0)] = 300.0
+
+    @property
+    def vcpu(self) -> float:
+        """CPU share: 1,769 MB have one vCPU."""
+        return self.memory_mb / FUNCTION_MB_PER_VCPU
+
+    @property
+    def parallel(self) -> int:
+        """How many containers work at once, at most."""
+        return self.max_environments
+
+
+class BatchSettings(_Strict):
+    """A Batch-style array job: items are split over at most `array_size` jobs, within a vCPU budget.
+
+    Items that arrive within `window_s` of the first go into one array job; 0 takes those of one instant. `cpu` tells
+    whether vCPU is a hard limit (Fargate) or a share that may use idle CPU (EC2).
+    """
+
+    kind: Literal["batch"]
+    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    vcpu: Annotated[float, Field(gt=0, le=192)]
+    cpu: Literal["hard", "share"] = "hard"
+    vcpu_budget: Annotated[float, Field(gt=0, le=10_000)]
+    array_size: Annotated[int, Field(ge=1, le=10_000)]
+    window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+
+    @property
+    def parallel(self) -> int:
+        """How many containers work at once, at most."""
+        return max(1, int(self.vcpu_budget / self.vcpu + 1e-9))
+
+    @model_validator(mode="after")
+    def _one_job_fits(self) -> BatchSettings:
+        if self.vcpu > self.vcpu_budget:
+            raise ValueError(
+                f"vcpu {self.vcpu} exceeds vcpu_budget {self.vcpu_budget}: no job could ever start"
+            )
+        return self
+
+
+class ServiceSettings(_Strict):
+    """A persistent service: `tasks` containers kept running, requests spread over them."""
+
+    kind: Literal["service"]
+    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    vcpu: Annotated[float, Field(gt=0, le=192)]
+    cpu: Literal["hard", "share"] = "hard"
+    tasks: Annotated[int, Field(ge=1, le=1000)] = 2
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    healthy_within_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+    @property
+    def parallel(self) -> int:
+        """How many containers work at once, at most."""
+        return self.tasks
+
+
+PlacementSettings = Annotated[FunctionSettings | BatchSettings | ServiceSettings, Field(discriminator="kind")]
+
+
+class Scenario(_Strict):
+    """A scenario as run. `placements` maps the name of each arm to its placement."""
+
+    name: Name
+    title: str
+    workload: Name
+    seed: Annotated[int, Field(ge=0)]
+    blocks: Annotated[int, Field(ge=1, le=1000)]
+    warmup_blocks: Annotated[int, Field(ge=0, le=100)] = 0
+    aa: str | None = None
+    corpus: CorpusSettings = CorpusSettings()
+    settings: dict[str, Any] = {}
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    placements: Annotated[dict[Name, PlacementSettings], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Scenario:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases: names must differ, got {names}")
+        if self.aa is not None and self.aa not in self.placements:
+            raise ValueError(f"aa: got {self.aa!r}, allowed are the placements: {sorted(self.placements)}")
+        return self
+
+    def only(self, placements: list[str]) -> Scenario:
+        """The same scenario with some of its placements; the A/A arm stays if its original does."""
+        unknown = [name for name in placements if name not in self.placements]
+        if unknown:
+            raise ScenarioError(
+                f"placements: {unknown[0]!r} is not in scenario {self.name}: {list(self.placements)}"
+            )
+        kept = {name: p for name, p in self.placements.items() if name in placements}
+        return self.model_copy(update={"placements": kept, "aa": self.aa if self.aa in kept else None})
+
+
+def find(name_or_path: str) -> Path:
+    """The file of a scenario: a path, or the name of one that a workload ships.
+
+    ScenarioError lists the shipped names when there is no such file.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if path.is_file():
+            return path
+        raise ScenarioError(f"{path}: no such file")
+    shipped = {file.stem: file for file in sorted(WORKLOADS.glob("*/scenarios/*.toml"))}
+    if name_or_path not in shipped:
+        raise ScenarioError(f"no scenario {name_or_path!r}: give a .toml file, or one of {sorted(shipped)}")
+    return shipped[name_or_path]
+
+
+def load(path: Path) -> Scenario:
+    """Read and check a scenario file; ScenarioError if anything in it is wrong."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: not TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from None
+    try:
+        scenario = Scenario.model_validate(_with_defaults(data))
+    except ValidationError as error:
+        raise ScenarioError("\n".join(f"{path}: {_line(e)}" for e in error.errors())) from None
+    known = sorted(p.parent.name for p in WORKLOADS.glob("*/Dockerfile"))
+    if scenario.workload not in known:
+        raise ScenarioError(f"{path}: workload: got {scenario.workload!r}; allowed: {known}")
+    return scenario
+
+
+def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """Let `[size]` stand for every placement's size, and a placement's name for its kind."""
+    data = dict(data)
+    size = data.pop("size", {})
+    placements = data.get("placements")
+    if not isinstance(placements, dict) or not isinstance(size, dict):
+        return data
+    filled = {}
+    for name, own in placements.items():
+        if not isinstance(own, dict):
+            return data
+        kind = own.get("kind", name)
+        # A function's CPU share follows from its memory, so the common vCPU is not one of its keys.
+        common = {k: v for k, v in size.items() if not (kind == "function" and k == "vcpu")}
+        filled[name] = {"kind": kind} | common | own
+    return data | {"placements": filled}
+
+
+def _line(error: Any) -> str:
+    """One pydantic error as `key: what is wrong (got value)`; unions' own tags are left out of the key."""
+    tags = {"steady", "poisson", "burst", "drop"} if "arrivals" in error["loc"] else set()
+    parts = list(error["loc"])
+    if parts[:1] == ["placements"] and len(parts) > 2:  # placements.<name>.<kind>.<key>
+        del parts[2]
+    key = ".".join(str(part) for part in parts if part not in tags)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key"
+    if error["type"] in {"missing", "value_error"}:
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message} (got {error['input']!r})"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from harness import plan, scenario
+
+KEYS = [f"{n}.jpg" for n in range(5)]
+
+
+def chosen(**changes: object) -> scenario.Scenario:
+    return scenario.load(scenario.find("default")).model_copy(update=changes)
+
+
+def test_every_block_has_every_arm_once_and_all_arms_share_its_items() -> None:
+    blocks = plan.blocks(chosen(), KEYS)
+    assert len(blocks) == 10
+    for block in blocks:
+        assert sorted(arm.name for arm in block.arms) == ["batch", "function", "function-aa", "service"]
+        assert [len(phase.items) for phase in block.phases] == [12, 12]
+        assert all(len(phase.offsets_s) == len(phase.items) for phase in block.phases)
+
+
+def test_order_varies_between_blocks_and_the_seed_fixes_it() -> None:
+    def orders(seed: int) -> list[tuple[str, ...]]:
+        return [tuple(arm.name for arm in block.arms) for block in plan.blocks(chosen(seed=seed), KEYS)]
+
+    assert len(set(orders(1))) > 3
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+
+
+def test_items_are_drawn_in_whole_rounds() -> None:
+    for block in plan.blocks(chosen(), KEYS):
+        for phase in block.phases:
+            counts = Counter(phase.items)
+            assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_the_duplicate_has_the_settings_of_its_original() -> None:
+    arms = {arm.name: arm for arm in plan.arms(chosen())}
+    assert arms["function-aa"].settings == arms["function"].settings
+    assert arms["function-aa"].duplicate_of == "function"
+
+
+def test_warm_up_blocks_come_first_and_are_marked() -> None:
+    blocks = plan.blocks(chosen(warmup_blocks=2, blocks=3), KEYS)
+    assert [(block.index, block.warmup) for block in blocks] == [
+        (0, True), (1, True), (2, False), (3, False), (4, False)
+    ]  # fmt: skip

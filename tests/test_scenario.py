@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import scenario
+from harness.scenario import ScenarioError
+
+GOOD = """
+name = "mine"
+title = "Mine"
+workload = "thumbnail"
+seed = 1
+blocks = 2
+aa = "function"
+
+[size]
+vcpu = 0.5
+memory_mb = 885
+
+[[phases]]
+name = "steady"
+arrivals = { kind = "steady", rate_per_s = 8, duration_s = 1.5 }
+
+[placements.function]
+
+[placements.batch]
+vcpu_budget = 1.0
+array_size = 2
+
+[placements.big_service]
+kind = "service"
+vcpu = 2
+tasks = 1
+"""
+
+
+def load(tmp_path: Path, text: str) -> scenario.Scenario:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return scenario.load(path)
+
+
+def test_common_size_reaches_each_placement_and_its_own_wins(tmp_path: Path) -> None:
+    placements = load(tmp_path, GOOD).placements
+    assert placements["function"].memory_mb == 885
+    assert placements["function"].vcpu == pytest.approx(885 / 1769)
+    assert placements["batch"].vcpu == 0.5
+    assert placements["big_service"].vcpu == 2
+
+
+@pytest.mark.parametrize("path", sorted(scenario.WORKLOADS.glob("*/scenarios/*.toml")), ids=lambda p: p.stem)
+def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
+    assert scenario.load(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("rate_per_s = 8", "rate_per_s = -8", ["phases.0.arrivals.rate_per_s", "greater than 0", "-8"]),
+        ("rate_per_s = 8, ", "", ["phases.0.arrivals.rate_per_s", "required"]),
+        ('kind = "steady"', 'kind = "wavy"', ["phases.0.arrivals", "steady", "poisson", "drop", "wavy"]),
+        ("blocks = 2", "blocks = 0", ["blocks", "greater than or equal to 1", "0"]),
+        ("blocks = 2", "bloks = 2", ["bloks: unknown key", "blocks", "required"]),
+        ("memory_mb = 885", "memory_mb = 64", ["placements.function.memory_mb", "128", "64"]),
+        ("memory_mb = 885", "memory_mb = 20000", ["placements.function.memory_mb", "10240"]),
+        ("[placements.function]", "[placements.function]\ntimeout_s = 901", ["timeout_s", "900", "901"]),
+        ('aa = "function"', 'aa = "lambda"', ["aa", "'lambda'", "function", "batch"]),
+        ("vcpu_budget = 1.0", "vcpu_budget = 0.25", ["vcpu 0.5 exceeds vcpu_budget 0.25"]),
+        ('workload = "thumbnail"', 'workload = "nothing"', ["workload", "'nothing'", "thumbnail"]),
+        ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),
+        ('name = "mine"', 'name = "Not A Name"', ["name", "Not A Name"]),
+        ("seed = 1", "seed = ", ["not TOML", "line"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_file_key_and_what_is_allowed(
+    tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
+    assert old in GOOD
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path, GOOD.replace(old, new, 1))
+    for words in ["mine.toml", *told]:
+        assert words in str(caught.value)
+
+
+def test_phases_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = GOOD + '\n[[phases]]\nname = "steady"\narrivals = { kind = "drop", items = 1 }\n'
+    with pytest.raises(ScenarioError, match="names must differ"):
+        load(tmp_path, twice)
+
+
+def test_an_unknown_name_lists_what_ships() -> None:
+    with pytest.raises(ScenarioError, match=r"'nope'.*cold.*default.*quick"):
+        scenario.find("nope")
+
+
+def test_only_keeps_the_aa_arm_with_its_original(tmp_path: Path) -> None:
+    whole = load(tmp_path, GOOD)
+    assert whole.only(["function"]).aa == "function"
+    assert whole.only(["batch"]).aa is None
+    with pytest.raises(ScenarioError, match="'pod'"):
+        whole.only(["pod"])
