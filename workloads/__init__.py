@@ -1,0 +1,1 @@
+"""Workloads: one function `item -> result` each, the same in every placement."""

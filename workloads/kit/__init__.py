@@ -1,0 +1,1 @@
+"""What every workload shares: stores, the metadata table, one measured step, and the three entry points."""

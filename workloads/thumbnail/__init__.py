@@ -1,0 +1,1 @@
+"""The thumbnail workload: a photograph in, one or several small pictures out."""
