@@ -1,0 +1,56 @@
+"""What tests of several folders share: the Docker engine and the workload's image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from harness.engines.image import Image, ensure_image
+
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def no_docker() -> str:
+    """Why there is no Docker engine; empty if one answers."""
+    if os.environ.get("DOCKER") == "no":
+        return "DOCKER=no"
+    try:
+        docker.from_env(timeout=10).close()
+    except (DockerException, OSError) as error:
+        return str(error)
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker") is None or not (reason := no_docker()):
+        return
+    if os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"HARNESS_REQUIRE_DOCKER=1 and no Docker engine answers: {reason}", pytrace=False)
+    pytest.skip(f"no Docker engine: {reason}")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[docker.DockerClient]:
+    """A client of the machine's engine; only for tests marked `docker`."""
+    client = docker.from_env(timeout=60)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def workload_image(docker_client: docker.DockerClient) -> Image:
+    """The image of the thumbnail workload, built if this machine does not have it."""
+    return ensure_image(docker_client, "thumbnail", ROOT, print)
