@@ -132,7 +132,7 @@ def doctor(do_clean: bool, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from harness import doctor as clinic
+    import harness.doctor as clinic
     from harness.engines.base import EngineError
     from harness.engines.docker import connect
 

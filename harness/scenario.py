@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.arrivals import Arrivals
+from workloads.kit.errors import BadSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKLOADS = ROOT / "workloads"
@@ -179,6 +181,11 @@ def load(path: Path) -> Scenario:
     known = sorted(p.parent.name for p in WORKLOADS.glob("*/Dockerfile"))
     if scenario.workload not in known:
         raise ScenarioError(f"{path}: workload: got {scenario.workload!r}; allowed: {known}")
+    settings = importlib.import_module(f"workloads.{scenario.workload}.settings").Settings
+    try:
+        settings.parse(scenario.settings)
+    except BadSettings as error:
+        raise ScenarioError(f"{path}: settings: {error}") from None
     return scenario
 
 

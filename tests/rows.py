@@ -28,4 +28,5 @@ def an_event(**changes: Any) -> Event:
 
 
 def a_sample(**changes: Any) -> Sample:
-    return Sample(**({"run": "r", "container": "c", "at_ns": 0} | changes))
+    row: dict[str, Any] = {"run": "r", "container": "c", "at_ns": 0}
+    return Sample(**(row | changes))

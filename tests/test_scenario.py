@@ -71,6 +71,8 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ('workload = "thumbnail"', 'workload = "nothing"', ["workload", "'nothing'", "thumbnail"]),
         ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),
         ('name = "mine"', 'name = "Not A Name"', ["name", "Not A Name"]),
+        ("[size]", "[settings]\nsizes = [0]\n[size]", ["settings", "sizes", "1 to 4096", "0"]),
+        ("[size]", "[settings]\ncolour = 1\n[size]", ["settings", "colour", "format, max_megapixels"]),
         ("seed = 1", "seed = ", ["not TOML", "line"]),
     ],
 )

@@ -81,8 +81,9 @@ class FunctionPlacement:
             end = error.end if isinstance(error, EnvironmentEnded) else None
             outcome = Outcome.OUT_OF_MEMORY if end and end.out_of_memory else Outcome.ERROR
             done_ns = self.bench.clock.now_ns()
+            told = "; ".join([str(error), *getattr(error, "__notes__", [])])
             row = attempt(
-                self.bench, work, KIND, outcome=outcome, error=str(error), done_ns=done_ns, queue_s=queue_s
+                self.bench, work, KIND, outcome=outcome, error=told, done_ns=done_ns, queue_s=queue_s
             )
             self.bench.recorder.attempt(row)
             self._free_slot()
@@ -122,8 +123,10 @@ class FunctionPlacement:
         launched.ended.add_done_callback(lambda task: _tell(api, task))
         try:
             await api.ready()
-        except (InitError, EnvironmentEnded):
+        except (InitError, EnvironmentEnded) as error:
+            output = (await launched.container.output())[-1000:]
             await self._end(environment)
+            error.add_note(f"it printed: {output}")
             raise
         ready_ns = self.bench.clock.now_ns()
         environment.cold = ColdParts.of(launched, ready_ns)

@@ -54,7 +54,6 @@ class RuntimeApi:
         self._next: asyncio.Future[Invocation] | None = None
         self._current: Invocation | None = None
         self._answer: asyncio.Future[Answer] | None = None
-        self._delivered = ""
         self._failure: Exception | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # An environment that dies before anyone awaits readiness is told to whoever invokes it.
@@ -108,11 +107,10 @@ class RuntimeApi:
     async def _give_next(self, request: web.Request) -> web.Response:
         if not self._ready.done():
             self._ready.set_result(None)
-        invocation = self._undelivered()
+        invocation = self._unanswered()
         if invocation is None:
             self._next = asyncio.get_running_loop().create_future()
             invocation = await self._next
-        self._delivered = invocation.request_id
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
@@ -121,10 +119,14 @@ class RuntimeApi:
         }
         return web.Response(body=invocation.payload, content_type="application/json", headers=headers)
 
-    def _undelivered(self) -> Invocation | None:
-        """The current event, if the environment polls only after it was given."""
-        current = self._current
-        return current if current is not None and current.request_id != self._delivered else None
+    def _unanswered(self) -> Invocation | None:
+        """The current event, for an environment that polls only after it was given.
+
+        One that polls again without having answered never got it: its poll was lost with its connection before that
+        was noticed here, so it is given once more. Runtimes answer before they poll.
+        """
+        answered = self._answer is None or self._answer.done()
+        return None if answered else self._current
 
     async def _take_response(self, request: web.Request) -> web.Response:
         return await self._settle(request, None)

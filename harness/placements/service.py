@@ -55,8 +55,9 @@ class ServicePlacement:
             raise errors.exceptions[0] from None
 
     async def run(self, work: Work) -> None:
-        """Send the item to the task with the fewest requests in hand."""
-        task = min(self._tasks, key=lambda candidate: candidate.in_hand)
+        """Send the item to the task with the fewest requests in hand, of those that live."""
+        alive = [task for task in self._tasks if not task.launched.ended.done()] or self._tasks
+        task = min(alive, key=lambda candidate: candidate.in_hand)
         task.in_hand += 1
         result: dict[str, Any] | None = None
         try:
@@ -93,6 +94,15 @@ class ServicePlacement:
         await asyncio.gather(*(self.bench.remove(task.launched, STOP_GRACE_S) for task in self._tasks))
 
     async def _post(self, task: Task, item: str) -> tuple[int, dict[str, Any]]:
+        """Status and body. ClientError also when the task ends first: its connection would hang, as no host answers."""
+        request = asyncio.create_task(self._request(task, item))
+        await asyncio.wait({request, task.launched.ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not request.done():
+            request.cancel()
+            raise aiohttp.ServerDisconnectedError
+        return await request
+
+    async def _request(self, task: Task, item: str) -> tuple[int, dict[str, Any]]:
         assert self._http is not None, "open() comes first"
         async with self._http.post(task.url(f"/{self.bench.workload}"), json={"item": item}) as response:
             return response.status, await response.json()
