@@ -81,6 +81,7 @@ def run(
     from harness.engines.base import EngineError
     from harness.runs import RunError
     from harness.scenario import ScenarioError
+    from workloads.kit.errors import CorpusUnavailable
 
     try:
         chosen = _scenario(scenario, placements, repeat, seed)
@@ -90,7 +91,7 @@ def run(
     with _Watch(quiet=as_json) as watch:
         try:
             folder, state = session.run(request, watch)
-        except (EngineError, RunError, ValueError, OSError) as error:
+        except (EngineError, RunError, CorpusUnavailable, OSError) as error:
             _fail(f"the run could not begin: {error}", FAILED)
     _report(folder, as_json=as_json)
     sys.exit(EXIT_CODES[state])

@@ -23,7 +23,7 @@ LAYERS = [
     ["harness.analysis", "harness.comparison"],
     ["harness.cost"],
     ["harness.report"],
-    ["harness.cli"],
+    ["harness.cli", "harness.__main__"],
 ]
 
 

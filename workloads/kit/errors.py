@@ -1,4 +1,4 @@
-"""The two ways in which work fails without a bug: the item is bad, or the settings are."""
+"""The ways to fail without a bug: the item is bad, the settings are, or there is nothing to work on."""
 
 from __future__ import annotations
 
@@ -20,3 +20,7 @@ class InvalidKey(ItemError):
 
 class BadSettings(ValueError):
     """An environment variable or a workload setting is missing or out of range: nothing can run."""
+
+
+class CorpusUnavailable(Exception):
+    """No corpus can be had; the message says why and what to do."""

@@ -22,15 +22,14 @@ from typing import Any
 
 import PIL
 
-from workloads.thumbnail.photographs import CorpusUnavailable, fetch
+from workloads.kit.errors import CorpusUnavailable
+from workloads.thumbnail.photographs import fetch
 from workloads.thumbnail.recipe import VERSION, Picture, draw, make
 
 MANIFEST = "corpus.json"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff")
 
 Progress = Callable[[int, int], None]
-
-__all__ = ["MANIFEST", "SUFFIXES", "Corpus", "CorpusUnavailable", "build", "from_folder"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from workloads.kit.errors import CorpusUnavailable
+
 _TOLD = Path(__file__).with_name("sources.toml")
 _TIMEOUT_S = 300
-
-
-class CorpusUnavailable(Exception):
-    """No corpus can be had; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
