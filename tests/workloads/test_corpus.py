@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tests.workloads.pictures import encode, pixels
-from workloads.thumbnail import photographs
 from workloads.kit.errors import CorpusUnavailable
+from workloads.thumbnail import photographs
 from workloads.thumbnail.corpus import MANIFEST, Corpus, build, from_folder
 from workloads.thumbnail.recipe import draw
 from workloads.thumbnail.thumbnail import thumbnail
