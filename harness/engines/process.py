@@ -159,18 +159,20 @@ class ProcessContainer:
             memory_bytes = sum(member.memory_info().rss for member in members)
         except psutil.Error:
             return None
-        peak = max(memory_bytes, self._last.memory_peak_bytes or 0 if self._last else 0)
+        seen = self._last.memory_peak_bytes or 0 if self._last else 0
+        peak = max(memory_bytes, seen, _high_water_bytes(self._pid))
         return Usage(cpu_s=cpu_s, memory_bytes=memory_bytes, memory_peak_bytes=peak)
 
     def _reap(self) -> Exit:
-        """Wait in a thread: wait4 gives the exact CPU time and peak of the process and its waited-for children."""
+        """Wait in a thread: wait4 gives the exact CPU time of the process and its waited-for children.
+
+        Its ru_maxrss is of no use: Linux carries over the peak of the program that made the process, ours.
+        """
         _, status, resources = os.wait4(self._pid, 0)
         self._ended = True
-        seen = self._last.memory_peak_bytes or 0 if self._last else 0
-        unit = 1 if sys.platform == "darwin" else 1024
         self._last = Usage(
             cpu_s=resources.ru_utime + resources.ru_stime,
-            memory_peak_bytes=max(seen, resources.ru_maxrss * unit),
+            memory_peak_bytes=self._last.memory_peak_bytes if self._last else None,
         )
         code = os.waitstatus_to_exitcode(status)
         return Exit(code=code if code >= 0 else 128 - code, out_of_memory=self._out_of_memory)
@@ -188,6 +190,15 @@ class ProcessContainer:
         if not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, number)
+
+
+def _high_water_bytes(pid: int) -> int:
+    """Peak resident memory of a process since its exec; 0 where the system does not tell (it is not Linux)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _free_port() -> int:
