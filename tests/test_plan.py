@@ -16,8 +16,8 @@ def test_every_block_has_every_arm_once_and_all_arms_share_its_items() -> None:
     assert len(blocks) == 10
     for block in blocks:
         assert sorted(arm.name for arm in block.arms) == ["batch", "function", "function-aa", "service"]
-        assert [phase.name for phase in block.phases] == ["steady", "drop"]
-        assert len(block.phases[1].items) == 12
+        assert [phase.name for phase in block.phases] == ["drop", "steady"]
+        assert len(block.phases[0].items) == 12
         assert all(len(phase.offsets_s) == len(phase.items) for phase in block.phases)
 
 
