@@ -1,0 +1,100 @@
+"""The result in plain words: the verdict first, then how sure it is and what it does not say."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.analysis import units
+from harness.analysis.cells import arms, phases, validity
+from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
+from harness.analysis.records import records
+from harness.analysis.summary import cold_and_warm, summarise
+from harness.runs import Run
+
+
+def sentences(run: Run) -> list[str]:
+    """What a reader should take away; never empty."""
+    summary = summarise(run)
+    if summary.empty or not summary["ok"].sum():
+        return ["No item was finished, so there is nothing to compare."]
+    compared = compare(run)
+    told = [_phase(run, summary, phase) for phase in phases(run) if (summary["phase"] == phase).any()]
+    told += _failures(summary)
+    told += _cold(run)
+    told += _noise(compared)
+    checked = validity(run)
+    left_out = int((~checked["valid"]).sum())
+    if left_out:
+        told.append(
+            f"{left_out} of {len(checked)} cells (a phase of an arm in one block) were left out because the harness "
+            "handed items over late in them."
+        )
+    return told
+
+
+def _phase(run: Run, summary: pd.DataFrame, phase: str) -> str:
+    """Who answered first in a phase, and by how much the others took longer."""
+    duplicates = {arm for arm, about in arms(run).items() if about.get("duplicate_of")}
+    rows = summary[(summary["phase"] == phase) & (summary["ok"] > 0) & ~summary["arm"].isin(duplicates)]
+    if rows.empty:
+        return f"In phase {phase} no item was finished."
+    ranked = rows.sort_values("latency_p50_s")
+    best = ranked.iloc[0]
+    opening = (
+        f"Phase {phase}: the median item was done in {units.duration(best['latency_p50_s'])} by {best['arm']}"
+    )
+    if len(ranked) == 1:
+        return f"{opening}."
+    against = compare(run, str(best["arm"]))
+    against = against[(against["phase"] == phase) & (against["metric"] == LATENCY.name)].set_index("arm")
+    others = [_other(against.loc[arm], arm) for arm in ranked["arm"].iloc[1:] if arm in against.index]
+    return f"{opening}; {'; '.join(others)}." if others else f"{opening}."
+
+
+def _other(row: pd.Series, arm: str) -> str:
+    """One arm against the quickest."""
+    interval = f"{units.ratio(row['ratio_low'])} to {units.ratio(row['ratio_high'])}"
+    figure = f"{units.ratio(row['ratio'])} times as long ({interval}, {int(row['blocks'])} blocks)"
+    if row["verdict"] == TOO_FEW:
+        return f"{arm} took {figure}, which is no claim yet: {row['reason']}"
+    if row["verdict"] == NO_DIFFERENCE:
+        return f"{arm} took {figure}, so no difference is shown: {row['reason']}"
+    return f"{arm} took {figure}"
+
+
+def _failures(summary: pd.DataFrame) -> list[str]:
+    lost = summary[summary["failed"] + summary["dropped"] > 0]
+    return [
+        f"{row.arm} failed {row.failed + row.dropped} of {row.planned} items in phase {row.phase}."
+        for row in records(lost)
+    ]
+
+
+def _cold(run: Run) -> list[str]:
+    """What a cold start cost, for arms that have both populations."""
+    table = cold_and_warm(run)
+    told = []
+    for arm, about in arms(run).items():
+        own = table[table["arm"] == arm]
+        cold, warm = own[own["cold"]], own[~own["cold"]]
+        if about.get("duplicate_of") or cold.empty or warm.empty:
+            continue
+        first = cold.iloc[0]
+        parts_s = first["create_mean_s"] + first["start_mean_s"] + first["init_mean_s"]
+        told.append(
+            f"A cold start of {arm} took {units.duration(parts_s)} on this machine at the mean "
+            f"(creating, starting and loading the code), {int(cold['items'].sum())} times."
+        )
+    return told
+
+
+def _noise(compared: pd.DataFrame) -> list[str]:
+    floors = (
+        compared.loc[compared["metric"] == LATENCY.name, ["phase", "aa_floor"]].drop_duplicates().dropna()
+    )
+    if floors.empty:
+        return ["There was no A/A arm, so the noise floor is unknown and no difference is claimed."]
+    each = ", ".join(f"{units.percent(row.aa_floor)} in {row.phase}" for row in records(floors))
+    return [
+        f"Noise floor: two identical arms differed by up to {each} (median latency); less is no difference."
+    ]

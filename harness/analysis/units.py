@@ -1,0 +1,83 @@
+"""Figures as a person reads them: three significant digits and a unit; a dash where there is no figure."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "-"
+KIB = 1024
+
+
+def duration(value_s: float | None) -> str:
+    """12.3 ms, 1.20 s, 3 min 20 s."""
+    if _missing(value_s):
+        return NONE
+    assert value_s is not None
+    size_s = abs(value_s)
+    if size_s >= 119.5:
+        minutes, seconds = divmod(round(value_s), 60)
+        return f"{minutes} min {seconds} s"
+    if size_s >= 0.9995:
+        return f"{digits(value_s)} s"
+    if size_s >= 0.9995e-3:
+        return f"{digits(value_s * 1e3)} ms"
+    return f"{digits(value_s * 1e6)} µs" if size_s else "0 s"
+
+
+def size(value_bytes: float | None) -> str:
+    """512 B, 45.0 MiB."""
+    if _missing(value_bytes):
+        return NONE
+    assert value_bytes is not None
+    value, unit = float(value_bytes), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < KIB - 0.5:
+            break
+        value, unit = value / KIB, larger
+    return f"{value:.0f} B" if unit == "B" else f"{digits(value)} {unit}"
+
+
+def money(value_usd: float | None) -> str:
+    """$3.21, $0.0000166: cents from a dollar up, three digits below."""
+    if _missing(value_usd):
+        return NONE
+    assert value_usd is not None
+    return f"${value_usd:,.2f}" if abs(value_usd) >= 1 or value_usd == 0 else f"${_decimal(value_usd)}"
+
+
+def rate(value_per_s: float | None) -> str:
+    """9.87/s."""
+    return NONE if _missing(value_per_s) else f"{digits(value_per_s)}/s"
+
+
+def percent(fraction: float | None) -> str:
+    """0 %, 0.12 %, 3.4 %, 45 %: two digits."""
+    if _missing(fraction):
+        return NONE
+    assert fraction is not None
+    return f"{fraction * 100:.2g} %" if abs(fraction) < 0.995 else f"{fraction * 100:,.0f} %"
+
+
+def ratio(value: float | None) -> str:
+    """1.23, 15.2, 230: three digits."""
+    return NONE if _missing(value) else digits(value)
+
+
+def digits(value: float | None, count: int = 3) -> str:
+    """`count` significant digits without an exponent, and all digits before the point."""
+    if _missing(value):
+        return NONE
+    assert value is not None
+    rounded = float(f"{value:.{count}g}")
+    if rounded == 0:
+        return "0"
+    places = count - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{value:,.{max(0, places)}f}" if abs(value) >= 1e-4 else f"{value:.{count}g}"
+
+
+def _decimal(value: float, count: int = 3) -> str:
+    return f"{value:.{count - 1 - math.floor(math.log10(abs(value)))}f}"
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)

@@ -1,0 +1,20 @@
+"""Writes the reports of a run into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.report.contents import Contents
+from harness.report.html import html
+from harness.report.markdown import markdown
+from harness.runs import Run
+
+
+def write_reports(run: Run) -> list[Path]:
+    """`summary.csv`, `report.md` and `report.html`; returns their paths."""
+    contents = Contents(run)
+    paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
+    contents.summary.to_csv(paths[0], index=False)
+    paths[1].write_text(markdown(contents), encoding="utf-8")
+    paths[2].write_text(html(contents), encoding="utf-8")
+    return paths

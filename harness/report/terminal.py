@@ -1,0 +1,69 @@
+"""The report on a terminal: one table, then the result in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis import units
+from harness.analysis.records import records
+from harness.report.contents import Contents
+from harness.runs import Run
+
+
+def render(run: Run) -> RenderableType:
+    """What to print, for terminals from 100 columns on."""
+    contents = Contents(run)
+    told: list[RenderableType] = [Text(f"! {banner}", style="yellow") for banner in contents.banners()]
+    told.append(_table(contents))
+    told += [Text(f"• {sentence}") for sentence in contents.sentences]
+    told.append(Text(f"Report: {run.folder / 'report.html'}", style="bold"))
+    return Group(*told)
+
+
+def _table(contents: Contents) -> Table:
+    table = Table(
+        box=None, pad_edge=False, header_style="bold", row_styles=["", "dim"], collapse_padding=True
+    )
+    table.add_column("phase")
+    table.add_column("arm")
+    for heading in (
+        "ok",
+        "p50",
+        "(95 %)",
+        "p95",
+        "items/s",
+        "CPU/item",
+        "memory",
+        "$/million",
+        "vs reference",
+    ):
+        table.add_column(heading, justify="right")
+    phases = list(dict.fromkeys(contents.summary["phase"]))
+    for phase in phases:
+        for row in records(contents.summary[contents.summary["phase"] == phase]):
+            low, high = units.duration(row.latency_p50_s_low), units.duration(row.latency_p50_s_high)
+            table.add_row(
+                phase, row.arm, f"{row.ok}/{row.planned}", units.duration(row.latency_p50_s), f"{low}-{high}",
+                "too few" if pd.isna(row.latency_p95_s) else units.duration(row.latency_p95_s),
+                units.digits(row.throughput_items_per_s), units.duration(row.cpu_s_per_item),
+                units.size(row.memory_peak_bytes), _cost(contents, row.arm, phase), _ratio(contents, row.arm, phase),
+            )  # fmt: skip
+    return table
+
+
+def _cost(contents: Contents, arm: str, phase: str) -> str:
+    table = contents.cost
+    found = table[(table["arm"] == arm) & (table["phase"] == phase) & (table["basis"] == "as run")]
+    return units.money(found["usd_per_million"].iloc[0]) if len(found) else ""
+
+
+def _ratio(contents: Contents, arm: str, phase: str) -> str:
+    table = contents.comparison
+    found = table[(table["arm"] == arm) & (table["phase"] == phase) & (table["metric"] == "latency_p50_s")]
+    if found.empty:
+        return "reference"
+    row = found.iloc[0]
+    return f"{units.ratio(row['ratio'])}x ({units.ratio(row['ratio_low'])}-{units.ratio(row['ratio_high'])})"
