@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import vl_convert as vlc
 from jinja2 import Environment, PackageLoader
@@ -33,12 +34,17 @@ def html(contents: Contents) -> str:
         differences=manifest.get("differences") or [],
         seed=manifest.get("seed"),
         charts=drawn,
-        runtime=_for_script(vlc.javascript_bundle(RUNTIME_CALL)),
-        specs=_for_script(json.dumps({chart.key: chart.spec for chart in drawn})),
+        runtime=_script(vlc.javascript_bundle(RUNTIME_CALL)),
+        specs=_json({chart.key: chart.spec for chart in drawn}),
         version=__version__,
     )
 
 
-def _for_script(text: str) -> Markup:
-    """Text that may stand in a script element: nothing in it can end that element."""
-    return Markup(text.replace("</", "<\\/").replace("<!--", "<\\!--"))  # noqa: S704
+def _script(text: str) -> Markup:
+    """JavaScript that stands in a script element: nothing in it may end that element."""
+    return Markup(re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE))  # noqa: S704
+
+
+def _json(value: object) -> Markup:
+    """JSON that stands in a script element."""
+    return Markup(json.dumps(value).replace("<", "\\u003c"))  # noqa: S704
