@@ -251,7 +251,7 @@ def _left_over(run: str) -> list[str]:
     except docker.errors.DockerException:
         return []
     try:
-        label = {"label": f"{LABEL_RUN}={run.replace('.', '').lower()}"}
+        label: dict[str, Any] = {"label": f"{LABEL_RUN}={run.replace('.', '').lower()}"}
         return [str(c.name) for c in client.containers.list(all=True, filters=label, ignore_removed=True)]
     finally:
         client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_bounds_are_the_narrowest_with_enough_coverage_in_each_tail(q: float) ->
 
 @pytest.mark.parametrize(("q", "count"), [(0.5, 20), (0.5, 201), (0.9, 40), (0.95, 100), (0.99, 400)])
 @pytest.mark.parametrize("law", [LOGNORMAL, PARETO], ids=["lognormal", "pareto"])
-def test_quantile_interval_covers_at_least_nominally(law: stats.rv_frozen, q: float, count: int) -> None:
+def test_quantile_interval_covers_at_least_nominally(law: Any, q: float, count: int) -> None:
     trials = 2000
     rng = np.random.default_rng(7)
     truth = law.ppf(q)

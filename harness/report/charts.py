@@ -52,6 +52,12 @@ def _colour(contents: Contents, **more: Any) -> alt.Color:
     return alt.Color("arm:N", title="arm", scale=alt.Scale(domain=arms, range=PALETTE[: len(arms)]), **more)
 
 
+def _phases(contents: Contents) -> alt.Row:
+    """A panel for each phase, in the order in which they run."""
+    order = list(dict.fromkeys(contents.summary["phase"]))
+    return alt.Row("phase:N", title=None, sort=order, header=alt.Header(labelFontWeight="bold"))
+
+
 def _measured(contents: Contents) -> pd.DataFrame:
     attempts = contents.run.attempts
     good = attempts[(attempts["outcome"] == "ok") & ~attempts["warmup"]]
@@ -82,7 +88,7 @@ def latency(contents: Contents) -> Any:
         )
         .add_params(picked)
         .properties(width=WIDTH, height=220)
-        .facet(row=alt.Row("phase:N", title=None, header=alt.Header(labelFontWeight="bold")))
+        .facet(row=_phases(contents))
     )
 
 
@@ -108,7 +114,7 @@ def parts(contents: Contents) -> Any:
             tooltip=["row", "part", alt.Tooltip("seconds:Q", format=".4f"), "items"],
         )
         .properties(width=WIDTH, height=alt.Step(22))
-        .facet(row=alt.Row("phase:N", title=None, header=alt.Header(labelFontWeight="bold")))
+        .facet(row=_phases(contents))
         .resolve_scale(y="independent")
     )
 
@@ -131,7 +137,7 @@ def throughput(contents: Contents) -> Any:
             tooltip=["arm", "block", alt.Tooltip("throughput_items_per_s:Q", format=".2f"), "valid"],
         )
         .properties(width=WIDTH, height=alt.Step(24))
-        .facet(row=alt.Row("phase:N", title=None, header=alt.Header(labelFontWeight="bold")))
+        .facet(row=_phases(contents))
     )
 
 
@@ -177,7 +183,7 @@ def cost(contents: Contents) -> Any:
     table = table[["arm", "phase", "basis", "label", "usd_per_million", "formula"]]
     return (
         alt.Chart(table.assign(row=table["arm"] + ", " + table["basis"]))
-        .mark_circle(size=110)
+        .mark_point(size=110, filled=True)
         .encode(
             alt.X(
                 "usd_per_million:Q", title="US dollars per million items (log)", scale=alt.Scale(type="log")
@@ -195,7 +201,7 @@ def cost(contents: Contents) -> Any:
             ],
         )
         .properties(width=WIDTH, height=alt.Step(24))
-        .facet(row=alt.Row("phase:N", title=None, header=alt.Header(labelFontWeight="bold")))
+        .facet(row=_phases(contents))
     )
 
 
@@ -263,8 +269,8 @@ CHARTS = [
     ),
     (
         "resources", "CPU and memory",
-        "What the containers used for each item, starting up included. The grey tick is the work alone: "
-        "the rest is overhead of the placement.",
+        "What the containers used for each item, starting up included; memory counts cached files. "
+        "The grey tick is the work alone: the rest is overhead of the placement.",
         "samples.parquet", resources,
     ),
     (

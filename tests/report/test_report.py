@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness import analysis
+from harness.report.as_json import as_json
+from harness.report.build import write_reports
+from harness.report.terminal import render
+from harness.runs import Run
+from tests.synthetic import empty_run, make_run
+
+VOID = {"meta", "link", "br", "input", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks nesting, and collects what the page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in {"script", "img", "iframe"} and known.get("src"):
+            self.loads.append(str(known["src"]))
+        if tag == "link":
+            self.loads.append(str(known["href"]))
+        if known.get("id"):
+            self.ids.append(str(known["id"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    made = make_run(tmp_path_factory.mktemp("made") / "r", failed_share=0.02)
+    write_reports(made)
+    return made
+
+
+def test_the_page_is_whole_self_contained_and_small(run: Run) -> None:
+    text = (run.folder / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    assert page.loads == ["data:,"], "nothing is loaded from anywhere"
+    assert len(page.ids) == len(set(page.ids))
+    assert len(text) < 3_000_000
+    for chart in ("latency", "parts", "throughput", "resources", "cost", "timeline"):
+        assert f"chart-{chart}" in page.ids
+    for arm in ("function", "batch", "service", "function-aa"):
+        assert arm in text
+
+
+def test_chart_specifications_are_json_with_data(run: Run) -> None:
+    text = (run.folder / "report.html").read_text()
+    found = re.search(r'<script type="application/json" id="specs">(.*?)</script>', text, re.S)
+    assert found
+    specs = json.loads(found[1])
+    assert len(specs) == 6
+    assert all(spec["datasets"] for spec in specs.values())
+
+
+def test_markdown_and_csv_have_the_figures_of_the_summary(run: Run) -> None:
+    summary = analysis.summarise(run)
+    pd.testing.assert_frame_equal(pd.read_csv(run.folder / "summary.csv"), summary, check_dtype=False)
+    text = (run.folder / "report.md").read_text()
+    for row in analysis.sentences(run):
+        assert row in text
+    assert f"{summary['ok'].iloc[0]} of {summary['planned'].iloc[0]}" in text
+
+
+def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page_is(run: Run) -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(render(run))
+    lines = screen.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= 100
+    assert "service" in screen.getvalue()
+    assert "report.html" in screen.getvalue().replace("\n", "")
+
+
+def test_json_has_no_value_that_json_lacks(run: Run) -> None:
+    text = json.dumps(as_json(run), allow_nan=False)
+    assert json.loads(text)["state"] == "complete"
+    assert {"summary", "comparison", "cost", "sentences"} <= json.loads(text).keys()
+
+
+def test_banners_tell_of_an_unfinished_run_and_of_missing_containers(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", engine="process", state="interrupted")
+    write_reports(run)
+    for name in ("report.html", "report.md"):
+        text = (run.folder / name).read_text()
+        assert "This run is interrupted" in text
+        assert "Containers were not used" in text
+        assert "scripts/docker.sh" in text
+
+
+def test_a_run_without_rows_still_has_a_report(tmp_path: Path) -> None:
+    run = empty_run(tmp_path / "r")
+    for path in write_reports(run):
+        assert path.exists()
+    assert "nothing to compare" in (run.folder / "report.html").read_text()
+    Console(file=io.StringIO(), width=100).print(render(run))
+
+
+def test_text_from_a_run_cannot_become_markup(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r")
+    run.manifest["warnings"] = ["<script>alert(1)</script>"]
+    run.manifest["scenario"]["title"] = "</title><b>"
+    write_reports(run)
+    text = (run.folder / "report.html").read_text()
+    assert "<script>alert(1)" not in text
+    assert "</title><b>" not in text
