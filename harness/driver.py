@@ -13,6 +13,7 @@ import threading
 from harness.clock import Clock
 from harness.placements.base import Placement, Work
 from harness.plan import PlannedPhase
+from harness.priority import prefer_this_thread
 
 # Between setting up a phase and its first item, so that the first is no later than the others.
 LEAD_NS = 20_000_000
@@ -47,6 +48,7 @@ async def drive(phase: PlannedPhase, placement: Placement, clock: Clock) -> int:
             all_sent.set_result(None)
 
     def keep_time() -> None:
+        prefer_this_thread()
         for moment_ns, indices in itertools.groupby(range(len(due_ns)), key=due_ns.__getitem__):
             clock.sleep_until(moment_ns)
             if cancelled.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import importlib.metadata
 import os
@@ -28,6 +29,7 @@ from harness.measure.machine import fingerprint
 from harness.measure.sampler import Sampler
 from harness.placements import registry
 from harness.placements.base import Bench
+from harness.priority import prefer_this_thread
 from harness.runs import RunWriter, State, folder_name, utc_text
 from harness.scenario import ROOT, Scenario
 
@@ -128,6 +130,8 @@ async def _run(request: Request, progress: Progress) -> tuple[Path, State]:
         loop.add_signal_handler(number, task.cancel)
     state: State = "failed"
     warnings: list[str] = []
+    preferred = prefer_this_thread()
+    gc.freeze()
     cpu_before = psutil.Process().cpu_times()
     try:
         prepared.sampler.start()
@@ -148,6 +152,7 @@ async def _run(request: Request, progress: Progress) -> tuple[Path, State]:
             "harness_cpu_s": cpu.user + cpu.system - cpu_before.user - cpu_before.system,
             "sampler_cpu_s": prepared.sampler.cpu_s,
             "sampler_rounds": prepared.sampler.rounds,
+            "driver_preferred": preferred,
         }
         writer.close(state, own_cost=own_cost, warnings=warnings)
     return writer.folder, state
@@ -231,6 +236,9 @@ async def _one_arm(prepared: Prepared, block: plan.Block, arm: plan.Arm, store_o
     )
     placement = registry.build(bench, arm.settings)
     bench.event("arm_started")
+    # A collection of all objects stops every thread for milliseconds: it happens between arms instead.
+    gc.collect()
+    gc.disable()
     try:
         await placement.open()
         bench.event("arm_ready")
@@ -239,6 +247,7 @@ async def _one_arm(prepared: Prepared, block: plan.Block, arm: plan.Arm, store_o
             start_ns = await drive(phase, placement, prepared.clock)
             bench.event("phase_ended", phase=phase.name, first_due_ns=start_ns, planned=len(phase.items))
     finally:
+        gc.enable()
         await placement.close()
         bench.event("arm_ended")
     arms = prepared.writer.manifest["arms"]

@@ -9,7 +9,7 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 LAYERS = [
-    ["harness.rows", "harness.arrivals", "harness.clock"],
+    ["harness.rows", "harness.arrivals", "harness.clock", "harness.priority"],
     ["harness.scenario"],
     ["harness.plan"],
     ["harness.measure"],

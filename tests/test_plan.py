@@ -13,7 +13,7 @@ def chosen(**changes: object) -> scenario.Scenario:
 
 def test_every_block_has_every_arm_once_and_all_arms_share_its_items() -> None:
     blocks = plan.blocks(chosen(), KEYS)
-    assert len(blocks) == 10
+    assert len(blocks) == 12
     for block in blocks:
         assert sorted(arm.name for arm in block.arms) == ["batch", "function", "function-aa", "service"]
         assert [phase.name for phase in block.phases] == ["drop", "steady"]

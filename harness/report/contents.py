@@ -203,7 +203,11 @@ class Contents:
         own = self.run.manifest.get("own_cost") or {}
         late = (self.run.attempts["sent_ns"] - self.run.attempts["due_ns"]) / 1e9
         rows = [
-            [name.removesuffix("_s").replace("_", " "), units.digits(value)] for name, value in own.items()
+            [
+                name.removesuffix("_s").replace("_", " "),
+                str(value) if isinstance(value, bool) else units.digits(value),
+            ]
+            for name, value in own.items()
         ]
         if len(late):
             rows += [[f"lateness p{q}", units.duration(float(late.quantile(q / 100)))] for q in (50, 99)]
