@@ -7,12 +7,14 @@ are one. Free tiers, storage, requests to storage, logs and data transfer are le
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from harness.analysis.cells import valid_items
 from harness.cost.book import PriceBook
 from harness.cost.fargate import MINIMUM_S, Size, smallest
 from harness.runs import Run
@@ -32,27 +34,35 @@ class _Price:
 
 @dataclass(frozen=True, slots=True)
 class _Arm:
-    """What the pricing of one arm needs: ok attempts, of all phases, and its containers' lives."""
+    """What the pricing of one arm needs: its items in valid cells, of all phases, and its containers' lives."""
 
-    attempts: pd.DataFrame
+    items: pd.DataFrame
     lives_s: pd.Series
     limits: dict[str, Any]
     parallel: int
 
 
 def cost_per_million(run: Run, book: PriceBook) -> pd.DataFrame:
-    """One row for each placement, phase and basis: COLUMNS. Phases without a good item have none."""
-    attempts = run.attempts
-    good = attempts[(attempts["outcome"] == "ok") & ~attempts["warmup"]]
+    """One row for each placement, phase and basis: COLUMNS. Phases without a good item in a valid cell have none.
+
+    The price is NaN, and the formula says why, where AWS has no such size.
+    """
+    measured = valid_items(run)
     lives_s = container_lives_s(run)
     rows = []
     for name, about in (run.manifest.get("arms") or {}).items():
         if about.get("duplicate_of"):
             continue
-        arm = _Arm(good[good["arm"] == name], lives_s, about["limits"], about["parallel"])
-        for phase in arm.attempts["phase"].astype(str).unique():
-            for found in PRICING[about["placement"]](arm, phase, book):
-                rows.append((name, phase, found.basis, found.label, found.usd, found.formula, book.date))
+        arm = _Arm(measured[measured["arm"] == name], lives_s, about["limits"], about["parallel"])
+        for phase in arm.items.loc[arm.items["ok"], "phase"].astype(str).unique():
+            try:
+                priced = PRICING[about["placement"]](arm, phase, book)
+            except ValueError as error:
+                priced = [_Price("as run", "not priced", math.nan, str(error))]
+            rows += [
+                (name, phase, found.basis, found.label, found.usd, found.formula, book.date)
+                for found in priced
+            ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -79,30 +89,36 @@ def fargate_usd(size: Size, seconds: float, book: PriceBook) -> float:
 
 
 def _function(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
-    billed_s = arm.attempts.loc[arm.attempts["phase"] == phase, "billed_s"]
-    memory_mb = arm.limits["memory_bytes"] / 2**20
-    usd = lambda_usd(memory_mb, float(billed_s.mean()), book) * MILLION
-    formula = (
-        f"1,000,000 x ({book.price('lambda_request'):f} + {memory_mb:g}/1024 GB x {billed_s.mean():.5f} s billed "
-        f"x {book.price('lambda_gb_second_x86'):f})"
+    """Failed invocations are billed too, so the whole bill is divided by the good items."""
+    rows = arm.items[arm.items["phase"] == phase]
+    billed_s, memory_mb, good = (
+        rows["billed_s"].dropna(),
+        arm.limits["memory_bytes"] / 2**20,
+        int(rows["ok"].sum()),
     )
-    return [_Price("as run", "priced on measured", usd, formula)]
+    bill_usd = len(billed_s) * lambda_usd(memory_mb, float(billed_s.mean()), book)
+    formula = (
+        f"1,000,000 / {good} items x {len(billed_s)} requests x ({book.price('lambda_request'):f} + "
+        f"{memory_mb:g}/1024 GB x {billed_s.mean():.5f} s billed x {book.price('lambda_gb_second_x86'):f})"
+    )
+    return [_Price("as run", "priced on measured", bill_usd / good * MILLION, formula)]
 
 
 def _batch(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
-    rows = arm.attempts[arm.attempts["phase"] == phase]
+    rows = arm.items[arm.items["phase"] == phase]
+    good = rows[rows["ok"]]
     size, hourly = _sized(arm, book)
     lives_s = arm.lives_s.reindex(rows["container"].astype(str).unique()).dropna()
     found = []
     if len(lives_s):
         billed_s = float(lives_s.clip(lower=MINIMUM_S).sum())
-        usd = billed_s / 3600 * hourly / len(rows) * MILLION
+        usd = billed_s / 3600 * hourly / len(good) * MILLION
         formula = (
-            f"1,000,000 / {len(rows)} items x {billed_s:.1f} s of {len(lives_s)} jobs (60 s each at the least) / 3600 "
+            f"1,000,000 / {len(good)} items x {billed_s:.1f} s of {len(lives_s)} jobs (60 s each at the least) / 3600 "
             f"x ${hourly:.6f} an hour ({size.vcpu:g} vCPU, {size.memory_gb:g} GB Fargate)"
         )
         found.append(_Price("as run", "priced on measured", usd, formula))
-    item_s = float((rows["done_ns"] - rows["started_ns"]).mean() / 1e9)
+    item_s = float(good["handler_s"].mean())
     formula = f"1,000,000 x {item_s:.5f} s an item / 3600 x ${hourly:.6f} an hour, in jobs of many minutes"
     found.append(_Price("busy", "priced on modelled", MILLION * item_s / 3600 * hourly, formula))
     return found
@@ -111,7 +127,8 @@ def _batch(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
 def _service(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
     size, hourly = _sized(arm, book)
     balancer = float(book.price("load_balancer_hour"))
-    rates = {str(name): _rate_per_s(rows) for name, rows in arm.attempts.groupby("phase", observed=True)}
+    good = arm.items[arm.items["ok"]]
+    rates = {str(name): _rate_per_s(rows) for name, rows in good.groupby("phase", observed=True)}
     found = []
     for basis, label, rate_per_s in (
         ("as run", "priced on measured", rates[phase]),
@@ -132,11 +149,16 @@ def _sized(arm: _Arm, book: PriceBook) -> tuple[Size, float]:
 
 
 def _rate_per_s(rows: pd.DataFrame) -> float:
-    """Good items over the time from the first due to the last done, over blocks together."""
-    spans = rows.groupby("block").agg(
-        first=("due_ns", "min"), last=("done_ns", "max"), items=("item", "size")
+    """Good items a second: as they were done, and no faster than they came where they came one by one.
+
+    From first due to last done lacks the pause that follows the last item, so it alone would flatter a paced phase.
+    """
+    blocks = rows.groupby("block").agg(
+        first=("due_ns", "min"), due=("due_ns", "max"), done=("done_ns", "max"), items=("due_ns", "size")
     )
-    return float(spans["items"].sum() / ((spans["last"] - spans["first"]).sum() / 1e9))
+    done_per_s = float(blocks["items"].sum() / ((blocks["done"] - blocks["first"]).sum() / 1e9))
+    paced_s = float((blocks["due"] - blocks["first"]).sum() / 1e9)
+    return min(done_per_s, float((blocks["items"] - 1).sum()) / paced_s) if paced_s else done_per_s
 
 
 PRICING: dict[str, Callable[[_Arm, str, PriceBook], list[_Price]]] = {

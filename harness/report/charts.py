@@ -13,15 +13,20 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from harness.analysis.cells import block_medians, valid_items
 from harness.report.contents import Contents
 
 # Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
+# For parts, so that none of them looks like an arm.
+PART_COLOURS = ["#bab0ac", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#79706e"]
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
 PARTS = ["queue", "create", "start", "init", "fetch", "work", "store", "other"]
 ECDF_POINTS = 200
 TIMELINE_BLOCKS = 2
 TIMELINE_POINTS = 1500
 WIDTH = 620
+# A container's name without its run, which is the same for all: block, arm and number.
+SHORT_NAME = r"(b\d+-.*)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,9 @@ def _phases(contents: Contents) -> alt.Row:
 
 
 def _measured(contents: Contents) -> pd.DataFrame:
-    attempts = contents.run.attempts
-    good = attempts[(attempts["outcome"] == "ok") & ~attempts["warmup"]]
+    """Good items of valid cells."""
+    items = valid_items(contents.run)
+    good = items[items["ok"]]
     return good.assign(arm=good["arm"].astype(str), phase=good["phase"].astype(str))
 
 
@@ -109,7 +115,7 @@ def parts(contents: Contents) -> Any:
         .encode(
             alt.X("seconds:Q", title="mean seconds of an item"),
             alt.Y("row:N", title=None, sort=None),
-            alt.Color("part:N", title="part", sort=PARTS, scale=alt.Scale(domain=PARTS, range=PALETTE)),
+            alt.Color("part:N", title="part", sort=PARTS, scale=alt.Scale(domain=PARTS, range=PART_COLOURS)),
             alt.Order("order:Q"),
             tooltip=["row", "part", alt.Tooltip("seconds:Q", format=".4f"), "items"],
         )
@@ -121,8 +127,6 @@ def parts(contents: Contents) -> Any:
 
 def throughput(contents: Contents) -> Any:
     """Items a second of each block: a dot a block, so that the spread shows."""
-    from harness.analysis import block_medians  # noqa: PLC0415  (keeps the import list of this module to what it draws)
-
     cells = block_medians(contents.run)
     if cells.empty:
         return None
@@ -177,7 +181,7 @@ def resources(contents: Contents) -> Any:
 
 def cost(contents: Contents) -> Any:
     """Dollars per million items, as run and at full use."""
-    table = contents.cost
+    table = contents.cost.dropna(subset=["usd_per_million"])
     if table.empty:
         return None
     table = table[["arm", "phase", "basis", "label", "usd_per_million", "formula"]]
@@ -190,7 +194,11 @@ def cost(contents: Contents) -> Any:
             ),
             alt.Y("row:N", title=None, sort=None),
             _colour(contents, legend=None),
-            alt.Shape("label:N", title=None),
+            alt.Shape(
+                "label:N",
+                title=None,
+                legend=alt.Legend(symbolFillColor="#888888", symbolStrokeColor="#888888"),
+            ),
             tooltip=[
                 "arm",
                 "phase",
@@ -216,7 +224,8 @@ def timeline(contents: Contents) -> Any:
     origin_ns = int(events["at_ns"].min())
     bars = moments.reset_index().dropna(subset=["container_started", "container_ended"])
     bars = pd.DataFrame({
-        "arm": bars["arm"].astype(str), "container": bars["container"].astype(str).str.split("-").str[-1],
+        "arm": bars["arm"].astype(str),
+        "container": bars["container"].astype(str).str.extract(SHORT_NAME)[0].fillna("other"),
         "start_s": (bars["container_started"] - origin_ns) / 1e9, "end_s": (bars["container_ended"] - origin_ns) / 1e9,
     })  # fmt: skip
     samples = run.samples[run.samples["block"].isin(first)].dropna(subset=["memory_bytes"])

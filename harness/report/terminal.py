@@ -27,26 +27,24 @@ def _table(contents: Contents) -> Table:
     table = Table(
         box=None, pad_edge=False, header_style="bold", row_styles=["", "dim"], collapse_padding=True
     )
-    table.add_column("phase")
-    table.add_column("arm")
+    for heading in ("phase", "arm"):
+        table.add_column(heading, no_wrap=True)
     for heading in (
         "ok",
         "p50",
-        "(95 %)",
         "p95",
         "items/s",
         "CPU/item",
         "memory",
         "$/million",
-        "vs reference",
+        "p50 against reference",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     phases = list(dict.fromkeys(contents.summary["phase"]))
     for phase in phases:
         for row in records(contents.summary[contents.summary["phase"] == phase]):
-            low, high = units.duration(row.latency_p50_s_low), units.duration(row.latency_p50_s_high)
             table.add_row(
-                phase, row.arm, f"{row.ok}/{row.planned}", units.duration(row.latency_p50_s), f"{low}-{high}",
+                phase, row.arm, f"{row.ok}/{row.planned}", units.duration(row.latency_p50_s),
                 "too few" if pd.isna(row.latency_p95_s) else units.duration(row.latency_p95_s),
                 units.digits(row.throughput_items_per_s), units.duration(row.cpu_s_per_item),
                 units.size(row.memory_peak_bytes), _cost(contents, row.arm, phase), _ratio(contents, row.arm, phase),
@@ -66,4 +64,4 @@ def _ratio(contents: Contents, arm: str, phase: str) -> str:
     if found.empty:
         return "reference"
     row = found.iloc[0]
-    return f"{units.ratio(row['ratio'])}x ({units.ratio(row['ratio_low'])}-{units.ratio(row['ratio_high'])})"
+    return f"{units.ratio(row['ratio'])} x ({units.ratio(row['ratio_low'])}-{units.ratio(row['ratio_high'])})"

@@ -13,7 +13,7 @@ from harness.cost.book import PriceError, load_book
 from harness.cost.fargate import GIB, SIZES, Size, smallest
 from harness.cost.per_million import cost_per_million, fargate_usd, lambda_usd
 from harness.placements.function import billed
-from tests.synthetic import empty_run, make_run
+from tests.synthetic import RATE_PER_S, empty_run, make_run
 
 BOOK = load_book()
 
@@ -79,6 +79,7 @@ def test_the_cost_of_a_run_follows_from_its_rows(tmp_path: Path) -> None:
         & (rows["outcome"] == "ok")
         & ~rows["warmup"]
     ]
+    assert rows["billed_s"].notna().all()
     expected = rows["billed_s"].map(lambda s: lambda_usd(885, s, BOOK)).mean() * 1e6
     found = table[(table["arm"] == "function") & (table["phase"] == "steady")]["usd_per_million"].iloc[0]
     assert found == pytest.approx(expected)
@@ -94,10 +95,43 @@ def test_the_formula_can_be_checked_with_a_calculator(tmp_path: Path) -> None:
     table: Any = cost_per_million(make_run(tmp_path / "r"), BOOK)
     row = table[table["arm"] == "function"].iloc[0]
     text = row["formula"].replace("1,000,000", "1000000")
-    for words in (" GB", " s billed"):
+    for words in (" GB", " s billed", " items", " requests"):
         text = text.replace(words, "")
     assert eval(text.replace("x", "*")) == pytest.approx(row["usd_per_million"], rel=1e-3)
 
 
 def test_an_empty_run_costs_nothing(tmp_path: Path) -> None:
     assert cost_per_million(empty_run(tmp_path / "r"), BOOK).empty
+
+
+def test_a_failed_invocation_is_billed_all_the_same(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", failed_share=0.2)
+    table: Any = cost_per_million(run, BOOK)
+    rows: Any = run.attempts
+    rows = rows[(rows["arm"] == "function") & (rows["phase"] == "steady") & ~rows["warmup"]]
+    bill_usd = rows["billed_s"].map(lambda s: lambda_usd(885, s, BOOK)).sum()
+    found = table[(table["arm"] == "function") & (table["phase"] == "steady")]["usd_per_million"].iloc[0]
+    assert found == pytest.approx(bill_usd / (rows["outcome"] == "ok").sum() * 1e6)
+
+
+def test_invalid_cells_are_not_priced(tmp_path: Path) -> None:
+    blocks = tuple(range(13))
+    assert cost_per_million(make_run(tmp_path / "r", late_blocks=blocks), BOOK).empty
+
+
+def test_a_service_is_priced_at_the_rate_at_which_items_came(tmp_path: Path) -> None:
+    table: Any = cost_per_million(make_run(tmp_path / "r"), BOOK)
+    row = table[
+        (table["arm"] == "service") & (table["phase"] == "steady") & (table["basis"] == "as run")
+    ].iloc[0]
+    tasks_usd = 2 * float(Size(0.5, 1).usd_per_hour(BOOK)) + float(BOOK.price("load_balancer_hour"))
+    assert row["usd_per_million"] == pytest.approx(tasks_usd / (RATE_PER_S * 3600) * 1e6, rel=1e-3)
+
+
+def test_a_size_that_aws_lacks_is_said_and_not_priced(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r")
+    run.manifest["arms"]["service"]["limits"]["vcpu"] = 48
+    table: Any = cost_per_million(run, BOOK)
+    row = table[table["arm"] == "service"].iloc[0]
+    assert row["label"] == "not priced"
+    assert "no Fargate size has 48 vCPU" in row["formula"]
