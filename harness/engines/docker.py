@@ -147,8 +147,9 @@ class DockerEngine:
 
     async def close(self) -> None:
         """Remove the run's containers and network."""
-        await self.call(remove_run, self._client, self._run)
-        self._api.shutdown()
+        # A call that was cancelled goes on in its thread, and may make a container yet: let it end first.
+        await asyncio.to_thread(self._api.shutdown, cancel_futures=True)
+        await asyncio.to_thread(remove_run, self._client, self._run)
         self._waits.shutdown(wait=False, cancel_futures=True)
 
 

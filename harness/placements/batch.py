@@ -42,11 +42,11 @@ class BatchPlacement:
     settings: BatchSettings
     _pending: list[Work] = field(default_factory=list)
     _flushed: asyncio.Future[None] | None = None
+    _window: asyncio.TimerHandle | None = None
     _slots: asyncio.Semaphore = field(init=False)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _jobs: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _removals: set[asyncio.Task[None]] = field(default_factory=set)
-    _live: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.settings.parallel)
@@ -60,13 +60,16 @@ class BatchPlacement:
         if self._flushed is None:
             loop = asyncio.get_running_loop()
             self._flushed = loop.create_future()
-            loop.call_later(self.settings.window_s, self._submit)
-        await self._flushed
-        await self._jobs[id(work)]
+            self._window = loop.call_later(self.settings.window_s, self._submit)
+        # Both are shared with other items: cancelling one item must not cancel them.
+        await asyncio.shield(self._flushed)
+        await asyncio.shield(self._jobs[id(work)])
         del self._jobs[id(work)]
 
     async def close(self) -> None:
         """Cancel jobs that still run, and remove their containers."""
+        if self._window is not None:
+            self._window.cancel()
         tasks = set(self._jobs.values())
         for task in tasks:
             task.cancel()

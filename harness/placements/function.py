@@ -115,7 +115,7 @@ class FunctionPlacement:
         address = await api.start(self.bench.engine.host_address)
         try:
             launched = await self.bench.launch(self._spec(name, address))
-        except EngineError:
+        except (EngineError, asyncio.CancelledError):
             await api.close()
             raise
         environment = Environment(api, launched)
