@@ -1,69 +1,90 @@
 """The open-loop driver: hands over each item at its intended time, whatever the placement does.
 
-A thread of its own keeps the time (it sleeps, then spins for the last stretch), because a timer of the event loop is
-late by the loop's own work. Handing over is one call into the loop, and never waits for an answer.
+It never waits for an answer before it sends the next item. What it cannot send, because `max_in_flight` items are out
+already, it records as dropped: planned = ok + failed + dropped, exactly, and its memory is bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from harness.clock import Clock
+from harness.pacer import Pacer
 from harness.placements.base import Placement, Work
 from harness.plan import PlannedPhase
-from harness.priority import prefer_this_thread
 
 # Between setting up a phase and its first item, so that the first is no later than the others.
 LEAD_NS = 20_000_000
 
 
-async def drive(phase: PlannedPhase, placement: Placement, clock: Clock) -> int:
-    """Hand over every item of the phase, and return when all are done: the phase's start, in UTC ns.
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Drives phases by one clock and one pacer, with at most `max_in_flight` items out at a time."""
 
-    Items due at the same instant are handed over together, in order. Raises what a placement raises: an item's
-    failure is none of it, since that is a row.
-    """
-    loop = asyncio.get_running_loop()
-    start_ns = clock.now_ns() + LEAD_NS
-    due_ns = [start_ns + round(offset_s * 1e9) for offset_s in phase.offsets_s]
-    running: list[asyncio.Task[None]] = []
-    all_sent = loop.create_future()
-    cancelled = threading.Event()
+    clock: Clock
+    pacer: Pacer
+    max_in_flight: int
 
-    def hand_over(indices: list[int]) -> None:
-        for index in indices:
-            work = Work(
-                item=phase.items[index],
-                sequence=index,
-                phase=phase.name,
-                due_ns=due_ns[index],
-                sent_ns=clock.now_ns(),
-            )
-            running.append(loop.create_task(placement.run(work)))
+    async def drive(self, phase: PlannedPhase, placement: Placement, drop: Callable[[Work], None]) -> int:
+        """Hand over every item of the phase, and return when all are done: the phase's start, in UTC ns.
 
-    def finish() -> None:
-        if not all_sent.done():
-            all_sent.set_result(None)
+        Items due at the same instant are handed over together, in order; `drop` is called with each that found
+        `max_in_flight` others out. Raises what a placement raises: an item's failure is none of it, for that is a row.
+        """
+        loop = asyncio.get_running_loop()
+        start_ns = self.clock.now_ns() + LEAD_NS
+        due_ns = start_ns + np.rint(phase.offsets_s * 1e9).astype(np.int64)
+        running: set[asyncio.Task[None]] = set()
+        broken: asyncio.Future[None] = loop.create_future()
 
-    def keep_time() -> None:
-        prefer_this_thread()
-        for moment_ns, indices in itertools.groupby(range(len(due_ns)), key=due_ns.__getitem__):
-            clock.sleep_until(moment_ns)
-            if cancelled.is_set():
-                return
-            loop.call_soon_threadsafe(hand_over, list(indices))
-        loop.call_soon_threadsafe(finish)
+        def ended(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not broken.done():
+                broken.set_exception(error)
 
-    threading.Thread(target=keep_time, name="driver", daemon=True).start()
+        def hand_over(first: int, last: int) -> None:
+            for index in range(first, last):
+                work = Work(
+                    item=phase.items[index],
+                    sequence=index,
+                    phase=phase.name,
+                    due_ns=int(due_ns[index]),
+                    sent_ns=self.clock.now_ns(),
+                )
+                if len(running) >= self.max_in_flight:
+                    drop(work)
+                    continue
+                task = loop.create_task(placement.run(work))
+                running.add(task)
+                task.add_done_callback(ended)
+
+        pacing = asyncio.ensure_future(self.pacer.pace(due_ns, hand_over))
+        try:
+            await _first_of(pacing, broken)
+            while running:
+                await _first_of(asyncio.ensure_future(asyncio.wait(set(running))), broken)
+        finally:
+            pacing.cancel()
+            left = list(running)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            broken.cancel()
+        return start_ns
+
+
+async def _first_of(work: asyncio.Future[Any], broken: asyncio.Future[None]) -> None:
+    """Wait for `work`, but no longer than until something broke; raises what did."""
     try:
-        await all_sent
-        await asyncio.gather(*running)
-    except BaseException:
-        cancelled.set()
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        raise
-    return start_ns
+        await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            await broken
+        await work
+    finally:
+        work.cancel()

@@ -54,12 +54,8 @@ def arms(scenario: Scenario) -> tuple[Arm, ...]:
     return tuple(named)
 
 
-def blocks(scenario: Scenario, keys: Sequence[str]) -> tuple[Block, ...]:
-    """The whole plan; `keys` are the corpus's items. Warm-up blocks come first and count from 0 with the rest."""
-    return tuple(_block(scenario, index, keys) for index in range(scenario.warmup_blocks + scenario.blocks))
-
-
-def _block(scenario: Scenario, index: int, keys: Sequence[str]) -> Block:
+def block(scenario: Scenario, index: int, keys: Sequence[str], *, warmup: bool) -> Block:
+    """Block `index` of a run; `keys` are the corpus's items. It is the same whatever the number of blocks."""
     named = arms(scenario)
     order = _rng(scenario, ORDER, index).permutation(len(named))
     items = _rng(scenario, ITEMS, index)
@@ -68,7 +64,7 @@ def _block(scenario: Scenario, index: int, keys: Sequence[str]) -> Block:
     for phase in scenario.phases:
         offsets_s = phase.arrivals.offsets_s(arrivals)
         phases.append(PlannedPhase(phase.name, _draw(items, keys, len(offsets_s)), offsets_s))
-    return Block(index, index < scenario.warmup_blocks, tuple(named[i] for i in order), tuple(phases))
+    return Block(index, warmup, tuple(named[i] for i in order), tuple(phases))
 
 
 def _draw(rng: np.random.Generator, keys: Sequence[str], count: int) -> tuple[str, ...]:

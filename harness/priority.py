@@ -19,3 +19,8 @@ def prefer_this_thread() -> bool:
     except (OSError, AttributeError):
         return False
     return True
+
+
+def make_this_thread_ordinary() -> None:
+    """Undo `prefer_this_thread`."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 TABLES: dict[str, type] = {"attempts": Attempt, "samples": Sample, "events": Event}
 State = Literal["incomplete", "complete", "interrupted", "failed"]
 FLUSH_PERIOD_S = 0.5
-ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+ARROW_TYPES = {
+    (str, 64): pa.string(), (bool, 64): pa.bool_(),
+    (int, 64): pa.int64(), (int, 32): pa.int32(), (int, 16): pa.int16(),
+    (float, 64): pa.float64(), (float, 32): pa.float32(),
+}  # fmt: skip
 
 
 class RunError(ValueError):
@@ -47,7 +51,7 @@ def schema(row: type) -> pa.Schema:
         hint = hints[column.name]
         optional = isinstance(hint, types.UnionType)
         plain = next(t for t in typing.get_args(hint) if t is not type(None)) if optional else hint
-        arrow = ARROW_TYPES[plain]
+        arrow = ARROW_TYPES[plain, column.metadata["width"]]
         if column.metadata["category"]:
             arrow = pa.dictionary(pa.int32(), arrow)
         fields.append(pa.field(column.name, arrow, optional, {"doc": column.metadata["doc"]}))
@@ -155,7 +159,7 @@ class RunWriter:
         partial.replace(self.folder / "manifest.json")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Run:
     """A loaded run. `attempts`, `samples` and `events` have the columns of the classes in `harness.rows`."""
 
@@ -175,8 +179,7 @@ class Run:
             raise RunError(f"{folder}: no manifest.json, so this is not a run folder") from None
         except json.JSONDecodeError as error:
             raise RunError(f"{path}: not JSON ({error})") from None
-        tables = {name: _read_table(folder, name).to_pandas() for name in TABLES}
-        return cls(folder, manifest, **tables)
+        return cls(folder, manifest, **{name: _to_pandas(_read_table(folder, name)) for name in TABLES})
 
     @property
     def complete(self) -> bool:
@@ -204,10 +207,29 @@ def _read_table(folder: Path, name: str) -> pa.Table:
     parquet, stream = folder / f"{name}.parquet", folder / f"{name}.arrows"
     wanted = schema(TABLES[name])
     if parquet.exists():
-        return pq.read_table(parquet)
+        return _conform(pq.read_table(parquet), wanted)
     if stream.exists():
-        return _read_stream(stream).cast(wanted)
+        return _conform(_read_stream(stream), wanted)
     return wanted.empty_table()
+
+
+def _conform(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The wanted columns and types; a column that the run did not know yet is null, or 0 where it may not be."""
+    columns = []
+    for field in wanted:
+        if field.name in table.column_names:
+            columns.append(table.column(field.name).cast(field.type))
+        elif field.nullable:
+            columns.append(pa.nulls(len(table), field.type))
+        else:
+            columns.append(pa.repeat(pa.scalar(0, field.type), len(table)))
+    return pa.table(columns, schema=wanted)
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """A block of its own for each column, and Arrow's memory freed on the way: a selection of columns is no copy."""
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    return frame
 
 
 def _read_stream(path: Path) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.arrivals import Arrivals
+from harness.objectives import Objective
 from workloads.kit.errors import BadSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +126,8 @@ class Scenario(_Strict):
     blocks: Annotated[int, Field(ge=1, le=1000)]
     warmup_blocks: Annotated[int, Field(ge=0, le=100)] = 0
     aa: str | None = None
+    objectives: tuple[Objective, ...] = ()
+    max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     corpus: CorpusSettings = CorpusSettings()
     settings: dict[str, Any] = {}
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
@@ -137,6 +140,11 @@ class Scenario(_Strict):
             raise ValueError(f"phases: names must differ, got {names}")
         if self.aa is not None and self.aa not in self.placements:
             raise ValueError(f"aa: got {self.aa!r}, allowed are the placements: {sorted(self.placements)}")
+        for objective in self.objectives:
+            for key, known in (("placement", list(self.placements)), ("phase", names)):
+                named = getattr(objective, key)
+                if named is not None and named not in known:
+                    raise ValueError(f"objectives: {key}: got {named!r}, allowed: {known}")
         return self
 
     def only(self, placements: list[str]) -> Scenario:
@@ -147,7 +155,15 @@ class Scenario(_Strict):
                 f"placements: {unknown[0]!r} is not in scenario {self.name}: {list(self.placements)}"
             )
         kept = {name: p for name, p in self.placements.items() if name in placements}
-        return self.model_copy(update={"placements": kept, "aa": self.aa if self.aa in kept else None})
+        objectives = tuple(
+            each for each in self.objectives if each.placement is None or each.placement in kept
+        )
+        changes = {"placements": kept, "aa": self.aa if self.aa in kept else None, "objectives": objectives}
+        return self.model_copy(update=changes)
+
+    def twice(self, placement: str) -> Scenario:
+        """The same scenario with one placement and its duplicate, which is all that a noise floor takes."""
+        return self.only([placement]).model_copy(update={"aa": placement})
 
 
 def find(name_or_path: str) -> Path:

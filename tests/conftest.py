@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from harness.engines.base import Engine
+from harness.engines.docker import DockerEngine
 from harness.engines.image import Image, ensure_image
+from harness.engines.process import ProcessEngine
 
 ROOT = Path(__file__).parent.parent
+_NUMBERS = itertools.count()
 
 
 @cache
@@ -54,3 +59,18 @@ def docker_client() -> Iterator[docker.DockerClient]:
 def workload_image(docker_client: docker.DockerClient) -> Image:
     """The image of the thumbnail workload, built if this machine does not have it."""
     return ensure_image(docker_client, "thumbnail", ROOT, print)
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
+    """Makes engines of each kind, each for a run of its own."""
+    if request.param == "process":
+        return ProcessEngine
+    make: Callable[[], Engine] = request.getfixturevalue("make_docker")
+    return make
+
+
+@pytest.fixture
+def make_docker(docker_client: docker.DockerClient, workload_image: Image) -> Callable[[], Engine]:
+    """Makes Docker engines, each for a run of its own."""
+    return lambda: DockerEngine(docker_client, workload_image, f"test-{next(_NUMBERS)}")

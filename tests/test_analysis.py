@@ -36,7 +36,7 @@ def test_percentiles_are_those_of_the_good_rows(run: Run) -> None:
     assert row["latency_p50_s_low"] <= row["latency_p50_s"] <= row["latency_p50_s_high"]
     assert row["latency_mean_s"] == pytest.approx(rows["latency_s"].mean())
     assert np.isnan(row["latency_p99_s"]), "288 items are too few for a 99th percentile"
-    parts = ["queue", "create", "start", "init", "fetch", "work", "store", "other"]
+    parts = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
     assert sum(row[f"{part}_mean_s"] for part in parts) == pytest.approx(row["latency_mean_s"])
 
 

@@ -11,8 +11,15 @@ def chosen(**changes: object) -> scenario.Scenario:
     return scenario.load(scenario.find("default")).model_copy(update=changes)
 
 
+def the_blocks(scenario_: scenario.Scenario) -> list[plan.Block]:
+    count = scenario_.warmup_blocks + scenario_.blocks
+    return [
+        plan.block(scenario_, index, KEYS, warmup=index < scenario_.warmup_blocks) for index in range(count)
+    ]
+
+
 def test_every_block_has_every_arm_once_and_all_arms_share_its_items() -> None:
-    blocks = plan.blocks(chosen(), KEYS)
+    blocks = the_blocks(chosen())
     assert len(blocks) == 12
     for block in blocks:
         assert sorted(arm.name for arm in block.arms) == ["batch", "function", "function-aa", "service"]
@@ -23,7 +30,7 @@ def test_every_block_has_every_arm_once_and_all_arms_share_its_items() -> None:
 
 def test_order_varies_between_blocks_and_the_seed_fixes_it() -> None:
     def orders(seed: int) -> list[tuple[str, ...]]:
-        return [tuple(arm.name for arm in block.arms) for block in plan.blocks(chosen(seed=seed), KEYS)]
+        return [tuple(arm.name for arm in block.arms) for block in the_blocks(chosen(seed=seed))]
 
     assert len(set(orders(1))) > 3
     assert orders(1) == orders(1)
@@ -31,7 +38,7 @@ def test_order_varies_between_blocks_and_the_seed_fixes_it() -> None:
 
 
 def test_items_are_drawn_in_whole_rounds() -> None:
-    for block in plan.blocks(chosen(), KEYS):
+    for block in the_blocks(chosen()):
         for phase in block.phases:
             counts = Counter(phase.items)
             assert max(counts.values()) - min(counts.values()) <= 1
@@ -44,7 +51,7 @@ def test_the_duplicate_has_the_settings_of_its_original() -> None:
 
 
 def test_warm_up_blocks_come_first_and_are_marked() -> None:
-    blocks = plan.blocks(chosen(warmup_blocks=2, blocks=3), KEYS)
+    blocks = the_blocks(chosen(warmup_blocks=2, blocks=3))
     assert [(block.index, block.warmup) for block in blocks] == [
         (0, True), (1, True), (2, False), (3, False), (4, False)
     ]  # fmt: skip

@@ -29,7 +29,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert run.manifest["seed"] == 3
     assert run.manifest["warnings"] == ["w"]
     assert list(run.attempts.columns) == [field.name for field in dataclasses.fields(Attempt)]
-    assert run.attempts.latency_s.tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert run.attempts.latency_s.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
     assert run.attempts.cold.tolist() == [True, False, False, False, False]
     assert run.attempts.billed_s.isna().all()
     assert run.attempts.due_ns.dtype == "int64"

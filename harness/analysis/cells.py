@@ -1,4 +1,4 @@
-"""Cells (one phase of one arm of one block): which are valid, and one figure of each kind for each of them."""
+"""Cells (one phase of one arm of one block): one figure of each kind for each of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis import units
-from harness.rows import Outcome
+from harness.analysis.once import once
+from harness.analysis.validity import validity_of
+from harness.rows import NO_BLOCK, OVERHEAD, Outcome
 from harness.runs import Run
 
 CELL = ["block", "arm", "phase"]
-# A driver later than this share of what it measures, or than this time if that is longer, spoils the cell.
-LATENESS_FRACTION = 0.05
-LATENESS_S = 0.002
 # What a cell is computed from. The rest of the columns, item names and errors above all, would only be copied about.
 COLUMNS = [
-    *CELL, "placement", "sequence", "attempt", "due_ns", "sent_ns", "done_ns", "latency_s", "cold", "queue_s",
-    "create_s", "start_s", "init_s", "fetch_s", "work_s", "store_s", "other_s", "handler_s", "billed_s", "cpu_s",
-    "memory_peak_bytes", "bytes_in", "bytes_out", "container", "outcome",
+    *CELL, "placement", "sequence", "attempt", "due_ns", "sent_ns", "done_ns", "latency_s", "service_s", "cold",
+    "queue_s", "create_s", "start_s", "init_s", "fetch_s", "work_s", "store_s", "answer_s", "other_s", "handler_s",
+    "billed_s", "cpu_s", "container_cpu_s", "memory_peak_bytes", "bytes_in", "bytes_out", "container", "outcome",
 ]  # fmt: skip
 
 
@@ -36,41 +34,32 @@ def phases(run: Run) -> list[str]:
     """The phases in the scenario's order, then any others in the order of the rows."""
     scenario = run.manifest.get("scenario") or {}
     named = [str(phase["name"]) for phase in scenario.get("phases", [])]
-    return list(dict.fromkeys([*named, *run.attempts["phase"].unique()]))
+    found = [str(phase) for phase in run.attempts["phase"].unique() if phase != OVERHEAD]
+    return list(dict.fromkeys([*named, *found]))
 
 
+@once
 def items(run: Run) -> pd.DataFrame:
-    """The last attempt at each item outside warm-up blocks: one row an item, columns COLUMNS and `late_s`."""
-    frame = run.attempts.loc[~run.attempts["warmup"].to_numpy(dtype=bool), COLUMNS]
+    """The last attempt at each item outside warm-up blocks: one row an item, columns COLUMNS, `late_s` and `ok`."""
+    frame = run.attempts[COLUMNS]
+    wanted = ~run.attempts["warmup"].to_numpy(dtype=bool) & (frame["block"].to_numpy() > NO_BLOCK)
+    frame = _select(frame, wanted)
     if len(frame) and frame["attempt"].max() > 1:
         frame = frame.sort_values("attempt", kind="stable").drop_duplicates([*CELL, "sequence"], keep="last")
-    late_s = (frame["sent_ns"] - frame["due_ns"]) / 1e9
+    late_s = ((frame["sent_ns"] - frame["due_ns"]) / 1e9).astype("float32")
     return frame.assign(late_s=late_s, ok=frame["outcome"] == Outcome.OK)
 
 
+@once
 def validity(run: Run) -> pd.DataFrame:
-    """One row a cell: block, arm, phase, lateness_p99_s, limit_s, valid, reason (empty when valid).
-
-    A cell is invalid when the harness itself handed its items over late: the 99th percentile of sent - due above
-    2 ms or 5 % of the cell's median latency, whichever is more.
-    """
-    cells = items(run).groupby(CELL, observed=True, sort=True)
-    table = cells["late_s"].quantile(0.99).rename("lateness_p99_s").to_frame()
-    table["limit_s"] = np.maximum(LATENESS_S, LATENESS_FRACTION * cells["latency_s"].median())
-    table["valid"] = table["lateness_p99_s"] <= table["limit_s"]
-    table["reason"] = [
-        ""
-        if valid
-        else f"the harness was late: p99 of sent - due {units.duration(late)}, limit {units.duration(limit)}"
-        for late, limit, valid in table[["lateness_p99_s", "limit_s", "valid"]].itertuples(index=False)
-    ]
-    return table.reset_index().astype({"arm": str, "phase": str})
+    """One row a cell: block, arm, phase, the figures that decide, valid, reason: see `validity.validity_of`."""
+    return validity_of(items(run), run.events, int((run.manifest.get("machine") or {}).get("cores") or 1))
 
 
+@once
 def valid_items(run: Run) -> pd.DataFrame:
     """`items` in valid cells."""
-    frame = items(run)
-    checked = validity(run)
+    frame, checked = items(run), validity(run)
     if checked["valid"].all():
         return frame
     keys = checked.loc[checked["valid"], CELL]
@@ -78,6 +67,13 @@ def valid_items(run: Run) -> pd.DataFrame:
     return frame[index.isin(pd.MultiIndex.from_frame(keys))]
 
 
+def usable(run: Run) -> bool:
+    """Whether each phase of each arm has a cell that may be used, and there is one at all."""
+    checked = validity(run)
+    return len(checked) > 0 and bool(checked.groupby(["arm", "phase"])["valid"].any().all())
+
+
+@once
 def block_medians(run: Run) -> pd.DataFrame:
     """One row a cell outside warm-up, the unit of every comparison; figures are of ok items.
 
@@ -86,18 +82,19 @@ def block_medians(run: Run) -> pd.DataFrame:
     """
     frame = items(run)
     every = frame.groupby(CELL, observed=True)
-    good = frame[frame["ok"]].groupby(CELL, observed=True)
+    good = frame[frame["ok"]].groupby(CELL, observed=True) if not frame["ok"].all() else every
     table = every.size().rename("items").to_frame()
     table["ok"] = every["ok"].sum()
     table["cold_fraction"] = good["cold"].mean()
-    table["latency_p50_s"] = good["latency_s"].median()
-    table["work_cpu_s_per_item"] = good["cpu_s"].mean()
+    table["latency_p50_s"] = good["latency_s"].median().astype("float64")
+    table["work_cpu_s_per_item"] = good["cpu_s"].mean().astype("float64")
     span_s = (good["done_ns"].max() - every["due_ns"].min()) / 1e9
     table["throughput_items_per_s"] = table["ok"] / span_s.where(span_s > 0)
     table = table.reset_index().astype({"arm": str, "phase": str})
     return table.merge(validity(run)[[*CELL, "valid"]], on=CELL, how="left")
 
 
+@once
 def block_cpu(run: Run) -> pd.DataFrame:
     """One row for each block and arm outside warm-up: block, arm, cpu_s, items (ok), cpu_s_per_item.
 
@@ -112,3 +109,12 @@ def block_cpu(run: Run) -> pd.DataFrame:
     table = table.merge(per_arm.reset_index().astype({"arm": str}), on=["block", "arm"], how="left")
     table["cpu_s_per_item"] = table["cpu_s"] / table["items"].where(table["items"] > 0)
     return table
+
+
+def _select(frame: pd.DataFrame, wanted: Any) -> pd.DataFrame:
+    """The wanted rows; a view where they stand together, as they do behind warm-up blocks, which come first."""
+    positions = np.flatnonzero(wanted)
+    if len(positions) == 0:
+        return frame.iloc[:0]
+    first, last = int(positions[0]), int(positions[-1]) + 1
+    return frame.iloc[first:last] if last - first == len(positions) else frame.iloc[positions]

@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.cells import arms, block_cpu, block_medians, phases
+from harness.analysis.once import once
 from harness.runs import Run
-from harness.statistics import MIN_BLOCKS_FOR_CLAIM, Interval, paired_ratio
+from harness.statistics import MIN_BLOCKS_FOR_CLAIM, Interval, mann_whitney_p, paired_ratio
 
 NO_DIFFERENCE = "no difference shown"
 TOO_FEW = "too few blocks"
 ALL_PHASES = "all phases"
 COLUMNS = [
     "phase", "metric", "arm", "reference", "ratio", "ratio_low", "ratio_high", "blocks", "blocks_excluded",
-    "aa_floor", "verdict", "reason",
+    "aa_floor", "mann_whitney_p", "verdict", "reason",
 ]  # fmt: skip
 
 
@@ -49,9 +50,18 @@ def compare(run: Run, reference: str | None = None) -> pd.DataFrame:
     `aa_floor` is the largest factor off 1, less 1, within the interval of two identical arms in the same phase and
     metric; NaN without such arms. `verdict` tells the arm's side: faster or slower for latency and throughput, less
     or more for CPU; or "no difference shown", or "too few blocks". `reason` says why none is named. CPU is of whole
-    arms, so its phase is "all phases".
+    arms, so its phase is "all phases". `mann_whitney_p` is a cross-check on the same block figures, unpaired; no
+    verdict rests on it.
     """
-    base = reference_arm(run) if reference is None else reference
+    return _against_own(run) if reference is None else _against(run, reference)
+
+
+@once
+def _against_own(run: Run) -> pd.DataFrame:
+    return _against(run, reference_arm(run))
+
+
+def _against(run: Run, base: str | None) -> pd.DataFrame:
     cells = block_medians(run)
     tables = [
         (phase, metric, cells[cells["phase"] == phase])
@@ -90,6 +100,7 @@ def _row(run: Run, phase: str, metric: Metric, pair: pd.DataFrame, floor: float)
         "ratio_high": found.high,
         "blocks": len(usable),
         "aa_floor": floor,
+        "mann_whitney_p": mann_whitney_p(usable[arm], usable[reference]),
         "verdict": verdict,
         "reason": reason,
     }

@@ -8,6 +8,7 @@ from harness.analysis import units
 from harness.analysis.cells import arms, phases, validity
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
 from harness.analysis.records import records
+from harness.analysis.steadiness import steadiness
 from harness.analysis.summary import cold_and_warm, summarise
 from harness.runs import Run
 
@@ -21,13 +22,15 @@ def sentences(run: Run) -> list[str]:
     told = [_phase(run, summary, phase) for phase in phases(run) if (summary["phase"] == phase).any()]
     told += _failures(summary)
     told += _cold(run)
-    told += _noise(compared)
+    told += _unsteady(run)
+    told += _noise(run, compared)
     checked = validity(run)
     left_out = int((~checked["valid"]).sum())
     if left_out:
+        first = checked.loc[~checked["valid"], "reason"].iloc[0]
         told.append(
-            f"{left_out} of {len(checked)} cells (a phase of an arm in one block) were left out because the harness "
-            "handed items over late in them."
+            f"{left_out} of {len(checked)} cells (a phase of an arm in one block) were left out; the first because "
+            f"{first}."
         )
     return told
 
@@ -79,19 +82,34 @@ def _cold(run: Run) -> list[str]:
         cold, warm = own[own["cold"]], own[~own["cold"]]
         if about.get("duplicate_of") or cold.empty or warm.empty:
             continue
-        first = cold.iloc[0]
-        parts_s = first["create_mean_s"] + first["start_mean_s"] + first["init_mean_s"]
+        count = int(cold["items"].sum())
+        whole_s = cold["create_mean_s"] + cold["start_mean_s"] + cold["init_mean_s"]
+        mean_s = float((whole_s * cold["items"]).sum()) / count
         told.append(
-            f"A cold start of {arm} took {units.duration(parts_s)} on this machine at the mean "
-            f"(creating, starting and loading the code), {int(cold['items'].sum())} times."
+            f"A cold start of {arm} took {units.duration(mean_s)} on this machine at the mean "
+            f"(creating, starting and loading the code), {count} times."
         )
     return told
 
 
-def _noise(compared: pd.DataFrame) -> list[str]:
+def _unsteady(run: Run) -> list[str]:
+    """Arms whose items kept getting quicker or slower, and machines that drifted."""
+    found = steadiness(run)
+    found = found[~found["verdict"].isin(["flat", "too few"])]
+    told = []
+    for row in records(found):
+        what = "from item to item of a block" if row.along == "items" else "from block to block"
+        since = f", steady from number {row.steady_from + 1} on" if row.verdict == "warm-up" else ""
+        told.append(f"{row.arm} was not steady in phase {row.phase}, {what}: {row.verdict}{since}.")
+    return told
+
+
+def _noise(run: Run, compared: pd.DataFrame) -> list[str]:
     floors = (
         compared.loc[compared["metric"] == LATENCY.name, ["phase", "aa_floor"]].drop_duplicates().dropna()
     )
+    if floors.empty and any(about.get("duplicate_of") for about in arms(run).values()):
+        return ["The A/A arm has too few blocks to tell the noise floor, so no difference is claimed."]
     if floors.empty:
         return ["There was no A/A arm, so the noise floor is unknown and no difference is claimed."]
     each = ", ".join(f"{units.percent(row.aa_floor)} in {row.phase}" for row in records(floors))

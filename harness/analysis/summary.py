@@ -5,23 +5,30 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.cells import CELL, arms, block_cpu, block_medians, items, phases, valid_items
-from harness.rows import Outcome
+from harness.analysis.once import once
+from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 from harness.statistics import quantile_interval
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-PARTS = ["queue", "create", "start", "init", "fetch", "work", "store", "other"]
+PARTS = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
+# Far out, in the words of Tukey, Exploratory Data Analysis (1977): three interquartile ranges beyond the quartiles.
+FAR_OUT = 3.0
 
 
+@once
 def summarise(run: Run) -> pd.DataFrame:
     """One row for each arm and phase, in the order of manifest and scenario; warm-up and invalid cells left out.
 
     - planned = ok + failed + dropped, counted over valid cells; planned_excluded are the items of the invalid ones;
     - latency_*: of ok items, cold and warm together (`cold` tells how many; `cold_and_warm` keeps them apart), with
-      distribution-free 95 % intervals over this run's items; NaN where there are too few for one;
+      distribution-free 95 % intervals that know of blocks; NaN where there are too few items for one;
+    - outliers: ok items whose latency is far out of its phase's; they are counted and kept, here and everywhere;
     - <part>_mean_s: means over ok items of the parts, which add up to latency_mean_s;
     - cpu_s_per_item: the same for all phases of an arm, see `cells.block_cpu`; work_cpu_s_per_item: of the thread
       that did the work, alone;
@@ -52,6 +59,7 @@ def summarise(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_columns())
 
 
+@once
 def cold_and_warm(run: Run) -> pd.DataFrame:
     """One row for each arm, phase and population that has ok items: arm, phase, cold, items, latency_p50_s with
     _low and _high, latency_p95_s with the same, latency_mean_s, and the mean of each part.
@@ -73,10 +81,12 @@ def cold_and_warm(run: Run) -> pd.DataFrame:
 def outcomes(run: Run) -> pd.DataFrame:
     """Every attempt of the run is in here once: arm, phase, population, outcome, attempts.
 
-    Populations: `measured`, `warm-up`, `excluded` (invalid cell) and `retried` (an earlier attempt at the item).
+    Populations: `measured`, `warm-up`, `excluded` (invalid cell), `retried` (an earlier attempt at the item) and
+    `calibration` (the no-op workload).
     """
     population = pd.Series("retried", index=run.attempts.index)
     population[run.attempts["warmup"].to_numpy(dtype=bool)] = "warm-up"
+    population[run.attempts["block"].to_numpy() == NO_BLOCK] = "calibration"
     population[items(run).index] = "excluded"
     population[valid_items(run).index] = "measured"
     frame = run.attempts[["arm", "phase", "outcome"]].astype(str).assign(population=population)
@@ -99,21 +109,32 @@ def _counts(part: pd.DataFrame) -> dict[str, Any]:
         "dropped": dropped,
         "cold": int((part["cold"] & part["ok"]).sum()),
         "error_rate": (planned - good) / planned if planned else math.nan,
+        "outliers": _outliers(part.loc[part["ok"], "latency_s"].to_numpy(dtype="float64")),
     }
 
 
 def _latency(part: pd.DataFrame) -> dict[str, float]:
     """Percentiles, mean and parts of the latency of the ok items."""
     good = part[part["ok"]]
+    values, blocks = good["latency_s"].to_numpy(dtype="float64"), good["block"].to_numpy()
     found: dict[str, float] = {}
     for name, q in QUANTILES.items():
-        interval = quantile_interval(good["latency_s"].to_numpy(), q)
+        interval = quantile_interval(values, q, blocks=blocks)
         for suffix, key in (("", "value"), ("_low", "low"), ("_high", "high")):
             found[f"latency_{name}_s{suffix}"] = getattr(interval, key) if interval else math.nan
-    found["latency_mean_s"] = float(good["latency_s"].mean()) if len(good) else math.nan
+    found["latency_mean_s"] = float(values.mean()) if len(good) else math.nan
     for name in PARTS:
         found[f"{name}_mean_s"] = float(good[f"{name}_s"].mean()) if len(good) else math.nan
     return found
+
+
+def _outliers(values: NDArray[np.float64]) -> int:
+    """How many lie far above or below the quartiles."""
+    if not values.size:
+        return 0
+    low, high = np.quantile(values, [0.25, 0.75])
+    reach = FAR_OUT * (high - low)
+    return int(((values < low - reach) | (values > high + reach)).sum())
 
 
 def _usage(part: pd.DataFrame) -> dict[str, float]:
@@ -137,7 +158,7 @@ def _latency_columns() -> list[str]:
 
 
 def _columns() -> list[str]:
-    counts = ["planned", "ok", "failed", "dropped", "cold", "error_rate"]
+    counts = ["planned", "ok", "failed", "dropped", "cold", "error_rate", "outliers"]
     usage = ["cpu_s_per_item", "work_cpu_s_per_item", "handler_mean_s", "memory_peak_bytes"]
     blocks = [
         "throughput_items_per_s",

@@ -74,3 +74,9 @@ def _steal() -> Finding:
         share < STEAL_SHARE,
         "use a dedicated machine: others on this one's hardware take its CPU time",
     )
+
+
+def noise(root: Path) -> list[str]:
+    """What makes this machine noisy now, in plain words, each with what mends it; for a run with results in `root`."""
+    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    return [f"{f.topic}: {f.value}; to mend it, {f.mend}" for f in look(nearest) if f.verdict != "good"]

@@ -76,11 +76,14 @@ def _architecture(client: docker.DockerClient) -> str:
 
 
 def _sources(folder: Path, root: Path) -> Iterator[Path]:
-    """The files that go into the image: the package, the kit that all workloads share, and this workload."""
+    """The files that go into the image: the package, the kit, the no-op that every run calibrates with, and this
+    workload.
+    """
     package = root / "workloads"
     tops = [
         package / "__init__.py",
         package / "kit",
+        package / "noop",
         *(p for p in folder.iterdir() if p.name not in _HOST_ONLY),
     ]
     for top in tops:

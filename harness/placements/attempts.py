@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.measure.usage import Usage
 from harness.placements.base import Bench, Launched, Work
 from harness.rows import Attempt, Outcome
 
@@ -48,12 +49,14 @@ def attempt(
     cold: ColdParts | None = None,
     billed_s: float | None = None,
     memory_peak_bytes: int | None = None,
+    container_cpu_s: float | None = None,
     container: str = "",
 ) -> Attempt:
     """One row. `result` is the workload's own account (`workloads.kit.step.ItemResult` as JSON), if it gave one.
 
     `cold` is None for a warm attempt. Without `queue_s` the queue is all the time between sending and the workload's
-    first line that is not part of a cold start.
+    first line that is not part of a cold start. The parts and `other_s` add up to the latency by construction; an
+    `other_s` below zero means that some part was measured on another clock.
     """
     parts = cold or WARM
     result = result or {}
@@ -62,7 +65,8 @@ def attempt(
         queue_s = max(0.0, (started_ns - work.sent_ns) / 1e9 - parts.total_s)
     latency_s = (done_ns - work.due_ns) / 1e9
     fetch_s, work_s, store_s = (float(result.get(name, 0.0)) for name in ("fetch_s", "work_s", "store_s"))
-    known_s = queue_s + parts.total_s + fetch_s + work_s + store_s
+    answer_s = (done_ns - bench.clock.from_monotonic(result["done_ns"])) / 1e9 if result else 0.0
+    known_s = queue_s + parts.total_s + fetch_s + work_s + store_s + answer_s
     return Attempt(
         run=bench.run,
         block=bench.block,
@@ -87,10 +91,12 @@ def attempt(
         fetch_s=fetch_s,
         work_s=work_s,
         store_s=store_s,
+        answer_s=answer_s,
         other_s=latency_s - known_s,
         handler_s=(result["done_ns"] - result["started_ns"]) / 1e9 if result else None,
         billed_s=billed_s,
         cpu_s=result.get("cpu_s"),
+        container_cpu_s=container_cpu_s,
         memory_peak_bytes=memory_peak_bytes,
         bytes_in=int(result.get("bytes_in", 0)),
         bytes_out=int(result.get("bytes_out", 0)),
@@ -98,3 +104,25 @@ def attempt(
         outcome=outcome.value,
         error=error,
     )
+
+
+def drop(bench: Bench, work: Work, placement: str, max_in_flight: int) -> None:
+    """Record that the driver could not hand the item over."""
+    error = f"{max_in_flight} items were in flight already (max_in_flight)"
+    row = attempt(bench, work, placement, outcome=Outcome.DROPPED, error=error, done_ns=work.sent_ns)
+    bench.recorder.attempt(row)
+
+
+def cpu_between(before: Usage | None, after: Usage | None) -> float | None:
+    """CPU seconds from one reading of a container to the next; None where either is not known."""
+    if before is None or after is None or before.cpu_s is None or after.cpu_s is None:
+        return None
+    return after.cpu_s - before.cpu_s
+
+
+def unreadable(result: Any) -> str:
+    """What is wrong with a workload's account of an item; empty if nothing is."""
+    if not isinstance(result, dict):
+        return f"the answer is not an account of the item: {str(result)[:200]}"
+    missing = [name for name in ("started_ns", "done_ns") if not isinstance(result.get(name), int)]
+    return f"the answer lacks {' and '.join(missing)}: {str(result)[:200]}" if missing else ""

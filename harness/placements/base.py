@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.clock import RunClock
+from harness.clock import Clock
 from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Exit
 from harness.rows import Attempt, Event
 
@@ -74,7 +74,7 @@ class Bench:
     arm: str
     workload: str
     engine: Engine
-    clock: RunClock
+    clock: Clock
     recorder: Recorder
     watcher: Watcher
     store_in: Path

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engines.base import ContainerSpec, EngineError, Exit, Limits
-from harness.placements.attempts import ColdParts, attempt
+from harness.placements.attempts import ColdParts, attempt, unreadable
 from harness.placements.base import Bench, Launched, Work
 from harness.rows import Outcome
 from harness.scenario import BatchSettings
@@ -130,10 +130,13 @@ class BatchPlacement:
         ended_ns = clock.now_ns()
         cold = ColdParts.of(launched, ready_ns or ended_ns)
         usage = launched.container.usage()
+        alone = len(job.share) == 1
         reached = True
         for work in job.share:
             result = next(told, None)
-            if result is not None:
+            if result is not None and (wrong := unreadable(result)):
+                outcome, error, done_ns, result = Outcome.ERROR, wrong, ended_ns, None
+            elif result is not None:
                 outcome, error = (Outcome.OK, "") if result["ok"] else (Outcome.ERROR, result["error"])
                 done_ns = clock.from_monotonic(result["done_ns"])
             else:
@@ -149,6 +152,7 @@ class BatchPlacement:
                 result=result,
                 cold=cold,
                 memory_peak_bytes=usage.memory_peak_bytes if usage else None,
+                container_cpu_s=usage.cpu_s if usage and alone else None,
                 container=launched.container.name,
             )
             self.bench.recorder.attempt(row)

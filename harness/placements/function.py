@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from harness.engines.base import Container, ContainerSpec, EngineError, Exit, Limits
-from harness.placements.attempts import ColdParts, attempt
+from harness.measure.usage import Usage
+from harness.placements.attempts import ColdParts, attempt, cpu_between, unreadable
 from harness.placements.base import Bench, Launched, Work
 from harness.placements.runtime_api import Answer, InitError, Invocation, RuntimeApi
 from harness.rows import Outcome
@@ -33,6 +34,15 @@ class EnvironmentEnded(RuntimeError):
     def __init__(self, end: Exit) -> None:
         super().__init__(f"environment ended with exit code {end.code}")
         self.end = end
+
+
+class NotReady(RuntimeError):
+    """An environment could not be made, or ended before it was ready; `cold` is how long what took."""
+
+    def __init__(self, told: str, cold: ColdParts | None = None, *, out_of_memory: bool = False) -> None:
+        super().__init__(told)
+        self.cold = cold
+        self.out_of_memory = out_of_memory
 
 
 @dataclass(slots=True, eq=False)
@@ -70,23 +80,16 @@ class FunctionPlacement:
         """Invoke the function for one item, in a free environment or a new one."""
         environment = await self._acquire()
         queue_s = (self.bench.clock.now_ns() - work.sent_ns) / 1e9
-        cold: ColdParts | None = None
+        if environment is not None:
+            await self._invoke(work, environment, queue_s, None)
+            return
         try:
-            if environment is None:
-                environment = await self._make()
-                cold = environment.cold
-            await self._invoke(work, environment, queue_s, cold)
-        except (EngineError, InitError, EnvironmentEnded) as error:
-            # Nothing could be invoked, so there is nothing to bill or to measure but the time it took.
-            end = error.end if isinstance(error, EnvironmentEnded) else None
-            outcome = Outcome.OUT_OF_MEMORY if end and end.out_of_memory else Outcome.ERROR
-            done_ns = self.bench.clock.now_ns()
-            told = "; ".join([str(error), *getattr(error, "__notes__", [])])
-            row = attempt(
-                self.bench, work, KIND, outcome=outcome, error=told, done_ns=done_ns, queue_s=queue_s
-            )
-            self.bench.recorder.attempt(row)
+            environment = await self._make()
+        except NotReady as error:
+            self._record_not_ready(work, queue_s, error)
             self._free_slot()
+            return
+        await self._invoke(work, environment, queue_s, environment.cold)
 
     async def close(self) -> None:
         """End every environment."""
@@ -109,13 +112,16 @@ class FunctionPlacement:
         return await waiter
 
     async def _make(self) -> Environment:
-        """A new environment, initialised."""
+        """A new environment, initialised. NotReady if that fails."""
         name = self.bench.container_name(f"env{next(self._numbers)}")
         api = RuntimeApi(self.bench.workload)
         address = await api.start(self.bench.engine.host_address)
         try:
             launched = await self.bench.launch(self._spec(name, address))
-        except (EngineError, asyncio.CancelledError):
+        except EngineError as error:
+            await api.close()
+            raise NotReady(str(error)) from error
+        except asyncio.CancelledError:
             await api.close()
             raise
         environment = Environment(api, launched)
@@ -123,51 +129,62 @@ class FunctionPlacement:
         launched.ended.add_done_callback(lambda task: _tell(api, task))
         try:
             await api.ready()
-        except (InitError, EnvironmentEnded) as error:
+        except (EngineError, InitError, EnvironmentEnded) as error:
+            cold = ColdParts.of(launched, self.bench.clock.now_ns())
             output = (await launched.container.output())[-1000:]
             await self._end(environment)
-            error.add_note(f"it printed: {output}")
-            raise
-        ready_ns = self.bench.clock.now_ns()
-        environment.cold = ColdParts.of(launched, ready_ns)
+            out_of_memory = isinstance(error, EnvironmentEnded) and error.end.out_of_memory
+            raise NotReady(f"{error}; it printed: {output}", cold, out_of_memory=out_of_memory) from error
+        environment.cold = ColdParts.of(launched, self.bench.clock.now_ns())
         self.bench.event("container_ready", name, duration_s=environment.cold.init_s)
         return environment
+
+    def _record_not_ready(self, work: Work, queue_s: float, error: NotReady) -> None:
+        """Nothing could be invoked; Lambda bills the INIT all the same (since 2025-08-01)."""
+        row = attempt(
+            self.bench,
+            work,
+            KIND,
+            outcome=Outcome.OUT_OF_MEMORY if error.out_of_memory else Outcome.ERROR,
+            error=str(error),
+            done_ns=self.bench.clock.now_ns(),
+            queue_s=queue_s,
+            cold=error.cold,
+            billed_s=billed(error.cold.init_s) if error.cold else None,
+        )
+        self.bench.recorder.attempt(row)
 
     async def _invoke(
         self, work: Work, environment: Environment, queue_s: float, cold: ColdParts | None
     ) -> None:
+        container = environment.container
+        # A cold attempt caused its container, so all that the container used before is its own.
+        before = Usage(cpu_s=0.0) if cold else container.usage()
         sent_ns = self.bench.clock.now_ns()
         invocation = Invocation(
             request_id=str(uuid.uuid4()),
             payload=json.dumps(s3_event(work.item)).encode(),
             deadline_ms=sent_ns // 1_000_000 + round(self.settings.timeout_s * 1000),
         )
-        answer: Answer | None = None
-        try:
-            async with asyncio.timeout(self.settings.timeout_s):
-                answer = await environment.api.invoke(invocation)
-            outcome, error = (Outcome.ERROR, answer.error_text) if answer.error_type else (Outcome.OK, "")
-        except TimeoutError:
-            outcome, error = Outcome.TIMEOUT, f"Task timed out after {self.settings.timeout_s:.2f} seconds"
-        except EnvironmentEnded as ended:
-            outcome = Outcome.OUT_OF_MEMORY if ended.end.out_of_memory else Outcome.ERROR
-            error = runtime_exit(invocation.request_id, ended.end)
+        answer, outcome, error = await self._answer(environment, invocation)
         done_ns = self.bench.clock.now_ns()
-        usage = environment.container.usage()
+        result, wrong = item_result(answer) if answer and outcome is Outcome.OK else (None, "")
+        after = container.usage()
         duration_s = (done_ns - sent_ns) / 1e9
         row = attempt(
             self.bench,
             work,
             KIND,
-            outcome=outcome,
-            error=error,
+            outcome=Outcome.ERROR if wrong else outcome,
+            error=wrong or error,
             done_ns=done_ns,
-            result=json.loads(answer.body)["results"][0] if answer and outcome is Outcome.OK else None,
+            result=result,
             queue_s=queue_s,
             cold=cold,
             billed_s=billed(duration_s + (cold.init_s if cold else 0.0)),
-            memory_peak_bytes=usage.memory_peak_bytes if usage else None,
-            container=environment.container.name,
+            memory_peak_bytes=after.memory_peak_bytes if after else None,
+            container_cpu_s=cpu_between(before, after),
+            container=container.name,
         )
         self.bench.recorder.attempt(row)
         if answer is None:
@@ -175,6 +192,24 @@ class FunctionPlacement:
             self._free_slot()
         else:
             self._release(environment)
+
+    async def _answer(
+        self, environment: Environment, invocation: Invocation
+    ) -> tuple[Answer | None, Outcome, str]:
+        """The function's answer with outcome and error text; None when its environment is of no more use."""
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                answer = await environment.api.invoke(invocation)
+        except TimeoutError:
+            return None, Outcome.TIMEOUT, f"Task timed out after {self.settings.timeout_s:.2f} seconds"
+        except EnvironmentEnded as ended:
+            outcome = Outcome.OUT_OF_MEMORY if ended.end.out_of_memory else Outcome.ERROR
+            return None, outcome, runtime_exit(invocation.request_id, ended.end)
+        except EngineError as error:
+            return None, Outcome.ERROR, str(error)
+        if answer.error_type:
+            return answer, Outcome.ERROR, answer.error_text
+        return answer, Outcome.OK, ""
 
     def _release(self, environment: Environment) -> None:
         """Keep the environment for the next item, or end it when it may not idle."""
@@ -248,6 +283,16 @@ def limits(settings: FunctionSettings) -> Limits:
 def billed(duration_s: float) -> float:
     """Lambda bills whole milliseconds, rounded up; INIT is part of the duration (since 2025-08-01)."""
     return math.ceil(round(duration_s * 1000, 6)) / 1000
+
+
+def item_result(answer: Answer) -> tuple[dict[str, Any] | None, str]:
+    """The workload's account of the item, or what is wrong with the answer."""
+    try:
+        result = json.loads(answer.body)["results"][0]
+    except (ValueError, LookupError, TypeError):
+        result = answer.body.decode(errors="replace")
+    wrong = unreadable(result)
+    return (None, wrong) if wrong else (result, "")
 
 
 def runtime_exit(request_id: str, end: Exit) -> str:

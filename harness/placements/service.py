@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
 from harness.engines.base import ContainerSpec, EngineError, Limits
-from harness.placements.attempts import attempt
+from harness.placements.attempts import attempt, cpu_between, unreadable
 from harness.placements.base import Bench, Launched, Work
 from harness.rows import Outcome
 from harness.scenario import ServiceSettings
@@ -23,10 +25,11 @@ STOP_GRACE_S = 2.0
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One task and the requests that it has in hand."""
+    """One task, the requests that it has in hand, and how many it was ever given."""
 
     launched: Launched
     in_hand: int = 0
+    given: int = 0
 
     def url(self, path: str) -> str:
         """Address of `path` on this task."""
@@ -59,12 +62,14 @@ class ServicePlacement:
         alive = [task for task in self._tasks if not task.launched.ended.done()] or self._tasks
         task = min(alive, key=lambda candidate: candidate.in_hand)
         task.in_hand += 1
+        task.given += 1
+        alone, given = task.in_hand == 1, task.given
+        container = task.launched.container
+        before = container.usage() if alone else None
         result: dict[str, Any] | None = None
         try:
             status, body = await self._post(task, work.item)
-            result = body if "started_ns" in body else None
-            outcome = Outcome.OK if status == 200 else Outcome.ERROR
-            error = "" if status == 200 else str(body.get("error", body))
+            outcome, result, error = _judge(status, body)
         except TimeoutError:
             outcome, error = Outcome.TIMEOUT, f"no answer within {self.settings.timeout_s} s"
         except aiohttp.ClientError as problem:
@@ -72,7 +77,6 @@ class ServicePlacement:
         finally:
             task.in_hand -= 1
         done_ns = self.bench.clock.now_ns()
-        container = task.launched.container
         usage = container.usage()
         row = attempt(
             self.bench,
@@ -83,6 +87,7 @@ class ServicePlacement:
             done_ns=done_ns,
             result=result,
             memory_peak_bytes=usage.memory_peak_bytes if usage else None,
+            container_cpu_s=cpu_between(before, usage) if task.given == given else None,
             container=container.name,
         )
         self.bench.recorder.attempt(row)
@@ -93,7 +98,7 @@ class ServicePlacement:
             await self._http.close()
         await asyncio.gather(*(self.bench.remove(task.launched, STOP_GRACE_S) for task in self._tasks))
 
-    async def _post(self, task: Task, item: str) -> tuple[int, dict[str, Any]]:
+    async def _post(self, task: Task, item: str) -> tuple[int, Any]:
         """Status and body. ClientError also when the task ends first: its connection would hang, as no host answers."""
         request = asyncio.create_task(self._request(task, item))
         await asyncio.wait({request, task.launched.ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,10 +107,15 @@ class ServicePlacement:
             raise aiohttp.ServerDisconnectedError
         return await request
 
-    async def _request(self, task: Task, item: str) -> tuple[int, dict[str, Any]]:
+    async def _request(self, task: Task, item: str) -> tuple[int, Any]:
+        """Status, and the body as JSON, or as text where it is none."""
         assert self._http is not None, "open() comes first"
         async with self._http.post(task.url(f"/{self.bench.workload}"), json={"item": item}) as response:
-            return response.status, await response.json()
+            text = await response.text(errors="replace")
+            try:
+                return response.status, json.loads(text)
+            except ValueError:
+                return response.status, text
 
     async def _start_task(self, number: int) -> None:
         task = Task(await self.bench.launch(self._spec(number)))
@@ -153,7 +163,7 @@ class ServicePlacement:
         return ContainerSpec(
             name=bench.container_name(f"task{number}"),
             command=serve,
-            environment=bench.environment(),
+            environment=bench.environment() | {"SERVICE_WORKERS": str(math.ceil(self.settings.vcpu))},
             limits=limits(self.settings),
             readable=(bench.store_in,),
             writable=(bench.store_out,),
@@ -165,3 +175,13 @@ class ServicePlacement:
 def limits(settings: ServiceSettings) -> Limits:
     """What each task may use."""
     return Limits(vcpu=settings.vcpu, memory_bytes=settings.memory_mb * MB, cpu=settings.cpu)
+
+
+def _judge(status: int, body: Any) -> tuple[Outcome, dict[str, Any] | None, str]:
+    """Outcome, the workload's account of the item if there is one, and error text."""
+    wrong = unreadable(body)
+    result = None if wrong else body
+    if status == 200:
+        return (Outcome.ERROR if wrong else Outcome.OK), result, wrong
+    told = body.get("error", body) if isinstance(body, dict) else body
+    return Outcome.ERROR, result, str(told)

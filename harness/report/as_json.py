@@ -23,6 +23,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "summary": _records(contents.summary),
         "comparison": _records(contents.comparison),
         "cost": _records(contents.cost),
+        "objectives": _records(contents.objectives),
     }
 
 

@@ -14,6 +14,7 @@ from harness.analysis import units
 from harness.analysis.records import records
 from harness.cost.book import load_book
 from harness.cost.per_million import cost_per_million
+from harness.judgement import judge
 from harness.runs import Run
 
 
@@ -54,6 +55,11 @@ class Contents:
         return cost_per_million(self.run, load_book())
 
     @cached_property
+    def objectives(self) -> pd.DataFrame:
+        """The scenario's objectives, judged."""
+        return judge(self.run)
+
+    @cached_property
     def cold_and_warm(self) -> pd.DataFrame:
         """Latency of the two populations."""
         return analysis.cold_and_warm(self.run)
@@ -72,15 +78,30 @@ class Contents:
                 "Containers were not used: plain processes of this machine stood in for them, without CPU limits. "
                 "To get real containers run scripts/docker.sh as root on Debian or Ubuntu, or install Docker."
             )
+        told += [f"This machine is noisy. {noise}" for noise in self.run.manifest.get("noise") or []]
         return told + list(self.run.manifest.get("warnings") or [])
 
     def result_tables(self) -> list[Table]:
         """The figures."""
-        return [self._summary(), self._comparison(), self._cold(), self._cost(), self._parts()]
+        return [
+            self._objectives(), self._summary(), self._comparison(), self._cold(), self._cost(), self._parts(),
+        ]  # fmt: skip
 
     def method_tables(self) -> list[Table]:
         """On what, with which limits, and how far to trust it."""
-        return [self._limits(), self._outcomes(), self._validity(), self._own_cost(), self._machine()]
+        return [
+            self._limits(), self._outcomes(), self._validity(), self._steadiness(), self._spread(),
+            self._overhead(), self._own_cost(), self._machine(),
+        ]  # fmt: skip
+
+    def _objectives(self) -> Table:
+        rows = [
+            [row.verdict, row.objective, row.arm, row.phase, figure(row), row.reason]
+            for row in records(self.objectives)
+        ]
+        headings = ["verdict", "objective", "arm", "phase", "found (95 %)", "why"]
+        note = "Met or missed only where the whole interval agrees; an objective without data is missed."
+        return Table("Objectives", headings, rows, note)
 
     def _summary(self) -> Table:
         rows = [
@@ -104,7 +125,7 @@ class Contents:
             [
                 row.phase, METRICS[row.metric], f"{row.arm} / {row.reference}",
                 f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})",
-                f"{row.blocks}", units.percent(row.aa_floor), row.verdict, row.reason,
+                f"{row.blocks}", units.percent(row.aa_floor), _p_value(row.mann_whitney_p), row.verdict, row.reason,
             ]
             for row in records(self.comparison)
         ]  # fmt: skip
@@ -115,17 +136,19 @@ class Contents:
             "ratio (95 %)",
             "blocks",
             "noise floor",
+            "Mann-Whitney p",
             "verdict",
             "why not more",
         ]
         note = (
             "Median of the ratios in each block, with a bootstrap interval. "
-            "The noise floor is what two identical arms differed by."
+            "The noise floor is what two identical arms differed by. Mann-Whitney is a cross-check on the same block "
+            "figures; no verdict rests on it."
         )
         return Table("Arms against each other (measured)", headings, rows, note)
 
     def _cold(self) -> Table:
-        parts = ["queue", "create", "start", "init", "fetch", "work", "store", "other"]
+        parts = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
         rows = [
             [
                 row.arm, row.phase, "cold" if row.cold else "warm", str(row.items),
@@ -136,7 +159,7 @@ class Contents:
         ]  # fmt: skip
         headings = ["arm", "phase", "start", "items", "latency p50 (95 %)", *parts]
         note = "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
-        return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, 10)
+        return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, 11)
 
     def _cost(self) -> Table:
         rows = [
@@ -199,9 +222,65 @@ class Contents:
         note = f"{len(checked) - len(bad)} of {len(checked)} cells (a phase of an arm in a block) are valid."
         return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note)
 
+    def _steadiness(self) -> Table:
+        rows = [
+            [row.phase, row.arm, row.along, row.verdict, str(row.points), str(row.steady_from + 1)]
+            for row in records(analysis.steadiness(self.run))
+        ]
+        note = (
+            "Found by changepoint: along items, how quickly the workload worked on the first, second, ... warm item "
+            "of a block; along blocks, the medians in the order in which they ran. Nothing is left out for it."
+        )
+        return Table(
+            "Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2
+        )
+
+    def _spread(self) -> Table:
+        rows = [
+            [
+                row.phase, row.arm, units.percent(row.within_cv), units.percent(row.between_cv),
+                f"{row.items_per_block:.0f}", f"{row.best_items_per_block:,}", str(row.blocks),
+                "-" if pd.isna(row.blocks_for_5_percent) else f"{row.blocks_for_5_percent:,.0f}",
+            ]
+            for row in records(analysis.spread(self.run))
+        ]  # fmt: skip
+        headings = [
+            "phase", "arm", "spread within a block", "between blocks", "items a block", "best items a block",
+            "blocks", "blocks for 5 %",
+        ]  # fmt: skip
+        note = (
+            "Standard deviations of log latency. More items a block help up to the best number, more blocks always: "
+            "the last column narrows the ratio to the reference to 5 % either way (--precision plans for it)."
+        )
+        return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6)
+
+    def _overhead(self) -> Table:
+        rows = [
+            [
+                row.arm,
+                row.start,
+                str(row.items),
+                units.duration(row.overhead_p50_s),
+                units.duration(row.overhead_p99_s),
+            ]
+            for row in records(analysis.overhead(self.run))
+        ]
+        offset = analysis.clock_offset(self.run)
+        note = "All of an attempt in which the workload did not run, with a workload that does nothing."
+        if offset is not None:
+            low, high = units.duration(offset.low_ns / 1e9), units.duration(offset.high_ns / 1e9)
+            known = (
+                "share our clock" if offset.shared else "have a clock of their own, which was corrected for"
+            )
+            note += f" Containers {known}: {offset.exchanges:,} exchanges bound its offset to between {low} and {high}."
+        return Table(
+            "What each placement adds to an attempt", ["arm", "start", "items", "p50", "p99"], rows, note, 3
+        )
+
     def _own_cost(self) -> Table:
         own = self.run.manifest.get("own_cost") or {}
         late = (self.run.attempts["sent_ns"] - self.run.attempts["due_ns"]) / 1e9
+        own = own | _for_each_attempt(own, len(late))
         rows = [
             [
                 name.removesuffix("_s").replace("_", " "),
@@ -217,6 +296,7 @@ class Contents:
         manifest = self.run.manifest
         known: dict[str, Any] = {
             **(manifest.get("machine") or {}),
+            "containers' clock": _clock(manifest.get("clock") or {}),
             **{f"engine {k}": v for k, v in (manifest.get("engine") or {}).items()},
             **{f"version of {k}": v for k, v in (manifest.get("versions") or {}).items()},
             "image": (manifest.get("image") or {}).get("reference"),
@@ -232,11 +312,49 @@ class Contents:
         return Table("Machine, versions and inputs", ["what", "value"], rows)
 
 
+# How the figure of an objective is written, by how its name ends.
+UNITS: dict[str, Callable[[float], str]] = {
+    "items_per_s": units.rate,
+    "_s": units.duration,
+    "_s_per_item": units.duration,
+    "_bytes": units.size,
+    "_rate": units.percent,
+    "_fraction": units.percent,
+    "usd_per_million": units.money,
+}
 METRICS = {
     "latency_p50_s": "median latency",
     "throughput_items_per_s": "throughput",
     "cpu_s_per_item": "CPU an item",
 }
+
+
+def _for_each_attempt(own: dict[str, Any], attempts: int) -> dict[str, Any]:
+    known = own.get("harness_cpu_s")
+    return {"harness_cpu_s_per_attempt": known / attempts} if known is not None and attempts else {}
+
+
+def _clock(clock: dict[str, Any]) -> str | None:
+    """What was found of the containers' clock before the first block."""
+    if clock.get("shared") is None:
+        return None
+    if clock["shared"]:
+        return "the same as the harness's, as the exchanges before the first block show"
+    off, error = (units.duration(clock[f"remote_offset_{name}ns"] / 1e9) for name in ("", "error_"))
+    return f"off by {off}, known to within {error}"
+
+
+def _p_value(value: float) -> str:
+    return "-" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def figure(row: Any) -> str:
+    """What was found for an objective, in the unit of its figure."""
+    name = row.objective.split()[0]
+    unit = next((text for ending, text in UNITS.items() if name.endswith(ending)), units.digits)
+    if pd.isna(row.value):
+        return units.NONE
+    return unit(row.value) if pd.isna(row.low) else f"{unit(row.value)} ({unit(row.low)} to {unit(row.high)})"
 
 
 def _or_few(value: float) -> str:

@@ -7,9 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness import analysis
 from harness.analysis import units
 from harness.analysis.records import records
-from harness.report.contents import Contents
+from harness.report.contents import METRICS, Contents, figure
 from harness.runs import Run
 
 
@@ -18,9 +19,39 @@ def render(run: Run) -> RenderableType:
     contents = Contents(run)
     told: list[RenderableType] = [Text(f"! {banner}", style="yellow") for banner in contents.banners()]
     told.append(_table(contents))
+    if len(contents.objectives):
+        told.append(_objectives(contents))
     told += [Text(f"• {sentence}") for sentence in contents.sentences]
     told.append(Text(f"Report: {run.folder / 'report.html'}", style="bold"))
     return Group(*told)
+
+
+def _objectives(contents: Contents) -> Table:
+    colours = {"met": "green", "missed": "red", "undecided": "yellow"}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("objective", "arm", "phase", "found (95 %)", "why"):
+        table.add_column(heading, overflow="fold")
+    for row in records(contents.objectives):
+        verdict = f"[{colours[row.verdict]}]{row.verdict}[/]: {row.objective}"
+        table.add_row(verdict, row.arm, row.phase, figure(row), row.reason)
+    return table
+
+
+def floor(run: Run) -> RenderableType:
+    """What `harness aa` says: by how much two identical arms differed, in each figure."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("phase", "metric"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("ratio of two identical arms (95 %)", "blocks", "noise floor"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in records(analysis.compare(run)):
+        interval = f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})"
+        table.add_row(row.phase, METRICS[row.metric], interval, str(row.blocks), units.percent(row.aa_floor))
+    told = [Text(f"! {banner}", style="yellow") for banner in Contents(run).banners()]
+    meaning = (
+        "A difference between placements is named on this machine only where it exceeds the noise floor."
+    )
+    return Group(*told, table, Text(meaning))
 
 
 def _table(contents: Contents) -> Table:

@@ -14,28 +14,12 @@ import docker
 import pytest
 
 from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Limits
-from harness.engines.docker import DockerEngine, container_user
-from harness.engines.image import Image
-from harness.engines.process import ProcessEngine
+from harness.engines.docker import container_user
 
 NUMBERS = itertools.count()
 MIB = 1024 * 1024
 ROOMY = Limits(vcpu=1.0, memory_bytes=256 * MIB)
 MakeEngine = Callable[[], Engine]
-
-
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
-    if request.param == "process":
-        return ProcessEngine
-    client: docker.DockerClient = request.getfixturevalue("docker_client")
-    image: Image = request.getfixturevalue("workload_image")
-    return lambda: DockerEngine(client, image, f"test-{next(NUMBERS)}")
-
-
-@pytest.fixture
-def make_docker(docker_client: docker.DockerClient, workload_image: Image) -> MakeEngine:
-    return lambda: DockerEngine(docker_client, workload_image, f"test-{next(NUMBERS)}")
 
 
 def python(code: str, limits: Limits = ROOMY, **more: Any) -> ContainerSpec:

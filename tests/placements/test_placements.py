@@ -7,7 +7,6 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,17 @@ import pytest
 from PIL import Image as Pictures
 
 from harness.clock import RunClock
-from harness.driver import drive
-from harness.engines.base import Container, Engine
+from harness.driver import Driver
+from harness.engines.base import Engine
 from harness.engines.docker import DockerEngine, container_user
 from harness.engines.image import Image
-from harness.engines.process import ProcessEngine
+from harness.pacer import ThreadPacer
 from harness.placements import registry
-from harness.placements.base import Bench
+from harness.placements.base import Bench, Work
 from harness.plan import PlannedPhase
-from harness.rows import Attempt, Event
+from harness.rows import Attempt
 from harness.scenario import BatchSettings, FunctionSettings, ServiceSettings
+from tests.fakes import NO_LIMIT, Ledger
 
 NUMBERS = itertools.count()
 FUNCTION: dict[str, Any] = {"kind": "function", "memory_mb": 1769}
@@ -38,25 +38,6 @@ MODELS = {"function": FunctionSettings, "batch": BatchSettings, "service": Servi
 
 def settings(base: dict[str, Any], **changes: Any) -> Any:
     return MODELS[base["kind"]](**(base | changes))
-
-
-@dataclass
-class Ledger:
-    attempts: list[Attempt] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-
-    def attempt(self, row: Attempt) -> None:
-        self.attempts.append(row)
-
-    def event(self, row: Event) -> None:
-        self.events.append(row)
-
-    def watch(self, container: Container, arm: str, block: int) -> None: ...
-
-    def unwatch(self, container: Container) -> None: ...
-
-    def kinds(self, kind: str) -> list[Event]:
-        return [event for event in self.events if event.kind == kind]
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +52,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Pictures.new("RGB", (9000, 9000), "red").save(folder / "huge.png", compress_level=1)
     folder.chmod(0o755)
     return folder
-
-
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
-    if request.param == "process":
-        return ProcessEngine
-    client: docker.DockerClient = request.getfixturevalue("docker_client")
-    image: Image = request.getfixturevalue("workload_image")
-    return lambda: DockerEngine(client, image, f"test-p{next(NUMBERS)}")
 
 
 @pytest.fixture
@@ -104,9 +76,11 @@ def carry_out(
 
     async def run() -> None:
         engine = engine_maker()
+        clock = RunClock()
+        driver = Driver(clock, ThreadPacer(clock), NO_LIMIT)
         bench = Bench(
             run=f"test-{next(NUMBERS)}", block=0, warmup=False, arm=chosen.kind, workload="thumbnail",
-            engine=engine, clock=RunClock(), recorder=ledger, watcher=ledger, store_in=pictures,
+            engine=engine, clock=clock, recorder=ledger, watcher=ledger, store_in=pictures,
             store_out=out, settings={"sizes": [128], "format": "jpeg"},
         )  # fmt: skip
         placement = registry.build(bench, chosen)
@@ -114,7 +88,7 @@ def carry_out(
         try:
             await placement.open()
             other = asyncio.create_task(during(engine, ledger)) if during else None
-            await asyncio.wait_for(drive(phase, placement, bench.clock), 120)
+            await asyncio.wait_for(driver.drive(phase, placement, refuse), 120)
             if other:
                 await other
         finally:
@@ -127,10 +101,14 @@ def carry_out(
     return ledger
 
 
+def refuse(work: Work) -> None:
+    raise AssertionError(f"dropped: {work}")
+
+
 def parts_s(row: Attempt) -> float:
     return sum(
         float(getattr(row, f"{part}_s"))
-        for part in ("queue", "create", "start", "init", "fetch", "work", "store", "other")
+        for part in ("queue", "create", "start", "init", "fetch", "work", "store", "answer", "other")
     )
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,11 +13,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli.options import run_options, seconds, share
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.runs import Run
     from harness.scenario import Scenario
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+# An objective that is undecided is no failure: the report says what would decide it. 130 is 128 + SIGINT.
+OK, FAILED, USAGE, MISSED, INVALID, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {"complete": OK, "interrupted": INTERRUPTED, "failed": FAILED}
 WIDTH_WHEN_PIPED = 120
 
@@ -36,64 +42,80 @@ def main() -> None:
 @main.command()
 @click.argument("scenario")
 @click.option("--placements", help="Only these, separated by commas.")
+@run_options
 @click.option(
-    "--engine",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    show_default=True,
-    help="What runs the work; auto takes Docker where its daemon answers.",
-)
-@click.option("--repeat", type=click.IntRange(1, 1000), help="Number of blocks, in place of the scenario's.")
-@click.option(
-    "--seed", type=click.IntRange(0), help="Seed of every random choice, in place of the scenario's."
+    "--precision", callback=share, help="Plan the number of blocks for this, such as 5%, from a pilot."
 )
 @click.option(
-    "--corpus",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of your own inputs, in place of the corpus.",
+    "--budget", callback=seconds, help="End after the block in which this is over, such as 90s, 10m or 1h."
 )
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where the run folder goes.",
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the objectives as JUnit XML."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 def run(
     scenario: str,
     placements: str | None,
-    engine: Any,
     repeat: int | None,
     seed: int | None,
-    corpus: Path | None,
-    out: Path,
+    junit: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run SCENARIO (a name that ships, or a .toml file) and report on it.
+
+    Exit code: 0 passed, 1 the run failed, 2 bad usage, 3 an objective was missed, 4 the run is invalid: no cell of
+    some arm and phase could be used, 130 interrupted.
 
     \b
     Example:
       harness run default
+      harness run default --precision 5% --budget 10m
       harness run quick --placements function,service --corpus ~/Pictures
     """
-    from harness import session
-    from harness.engines.base import EngineError
-    from harness.runs import RunError
     from harness.scenario import ScenarioError
-    from workloads.kit.errors import CorpusUnavailable
 
     try:
         chosen = _scenario(scenario, placements, repeat, seed)
     except ScenarioError as error:
         _fail(str(error), USAGE)
-    request = session.Request(chosen, engine, out.resolve(), corpus and corpus.resolve(), tuple(sys.argv[1:]))
-    with _Watch(quiet=as_json) as watch:
-        try:
-            folder, state = session.run(request, watch)
-        except (EngineError, RunError, CorpusUnavailable, OSError) as error:
-            _fail(f"the run could not begin: {error}", FAILED)
-    _report(folder, as_json=as_json)
+    folder, state = _carry_out(chosen, quiet=as_json, **options)
+    loaded = _report(folder, as_json=as_json)
+    sys.exit(_judge(loaded, state, junit))
+
+
+@main.command()
+@click.argument("scenario")
+@click.option(
+    "--placement", help="Which one to run twice; the scenario's A/A placement, or its first, if not given."
+)
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="Print the floor as JSON and nothing else.")
+def aa(
+    scenario: str, placement: str | None, repeat: int | None, seed: int | None, as_json: bool, **options: Any
+) -> None:
+    """State the noise floor of SCENARIO here: by how much two identical arms differ.
+
+    \b
+    Example:
+      harness aa default
+      harness aa default --placement service --repeat 20
+    """
+    from harness import analysis, load
+    from harness.report.terminal import floor
+    from harness.scenario import ScenarioError
+
+    try:
+        chosen = _scenario(scenario, None, repeat, seed)
+        chosen = chosen.twice(placement or chosen.aa or next(iter(chosen.placements)))
+    except ScenarioError as error:
+        _fail(str(error), USAGE)
+    folder, state = _carry_out(chosen, quiet=as_json, precision=None, budget=None, **options)
+    loaded = load(folder)
+    if as_json:
+        click.echo(analysis.compare(loaded).to_json(orient="records", indent=2))
+    else:
+        _console().print(floor(loaded))
     sys.exit(EXIT_CODES[state])
 
 
@@ -130,7 +152,6 @@ def doctor(do_clean: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.table import Table
 
     import harness.doctor as clinic
@@ -154,7 +175,7 @@ def doctor(do_clean: bool, as_json: bool) -> None:
     marks = {"good": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
     for finding in findings:
         table.add_row(marks[finding.verdict], finding.topic, finding.value, finding.mend)
-    Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED).print(table)
+    _console().print(table)
 
 
 def _scenario(name: str, placements: str | None, repeat: int | None, seed: int | None) -> Scenario:
@@ -167,9 +188,54 @@ def _scenario(name: str, placements: str | None, repeat: int | None, seed: int |
     return chosen.model_copy(update=changes)
 
 
-def _report(folder: Path, *, as_json: bool) -> None:
+def _carry_out(
+    scenario: Scenario, *, engine: Any, corpus: Path | None, out: Path, precision: float | None, budget: float | None,
+    quiet: bool,
+) -> tuple[Path, str]:  # fmt: skip
+    """Run it, with progress; exits if it cannot begin or is interrupted before it has."""
+    from harness import session
+    from harness.cli.progress import Watch
+    from harness.engines.base import EngineError
+    from harness.runs import RunError
+    from workloads.kit.errors import CorpusUnavailable
+
+    request = session.Request(
+        scenario, engine, out.resolve(), corpus and corpus.resolve(), tuple(sys.argv[1:]), precision, budget
+    )
+    # Until the run can end in order, SIGTERM ends it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Watch(quiet=quiet) as watch:
+        try:
+            return session.run(request, watch)
+        except (EngineError, RunError, CorpusUnavailable, OSError, ValueError) as error:
+            _fail(f"the run could not begin: {error}", FAILED)
+        except KeyboardInterrupt:
+            _fail("interrupted before the first measurement; nothing was kept", INTERRUPTED)
+
+
+def _judge(run: Run, state: str, junit: Path | None) -> int:
+    """The exit code; writes the JUnit file if one is asked for."""
+    from harness import analysis
+    from harness.judgement import judge, overall
+    from harness.report.junit import junit as to_junit
+
+    verdicts = judge(run)
+    if junit is not None:
+        junit.write_text(to_junit(run, verdicts), encoding="utf-8")
+    if state != "complete":
+        return EXIT_CODES[state]
+    if not analysis.usable(run):
+        return INVALID
+    return MISSED if overall(verdicts) == "missed" else OK
+
+
+def _console() -> Console:
     from rich.console import Console
 
+    return Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
+
+
+def _report(folder: Path, *, as_json: bool) -> Run:
     from harness import load
     from harness.report.as_json import as_json as to_json
     from harness.report.build import write_reports
@@ -179,53 +245,11 @@ def _report(folder: Path, *, as_json: bool) -> None:
     write_reports(loaded)
     if as_json:
         click.echo(json.dumps(to_json(loaded), indent=2, default=str))
-        return
-    Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED).print(render(loaded))
+    else:
+        _console().print(render(loaded))
+    return loaded
 
 
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"harness: {message}", err=True)
     sys.exit(code)
-
-
-class _Watch:
-    """Progress on a terminal; when piped, only what a person must know."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        self._console = Console(stderr=quiet)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-        self._task = self._bar.add_task("preparing", total=None)
-        self._begun = False
-
-    def __enter__(self) -> _Watch:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def say(self, message: str) -> None:
-        """Print a line above the bar."""
-        (self._bar.console if self._bar.live.is_started and not self._bar.disable else self._console).print(
-            message, highlight=False, soft_wrap=True
-        )
-
-    def plan(self, steps: int) -> None:
-        """The bar's length."""
-        self._bar.update(self._task, total=steps)
-
-    def step(self, what: str) -> None:
-        """One step begins, so the one before has ended."""
-        self._bar.update(self._task, description=what, advance=1 if self._begun else 0)
-        self._begun = True

@@ -1,0 +1,75 @@
+"""Options that several commands take, and the types of their values."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUN_OPTIONS = [
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "docker", "process"]),
+        default="auto",
+        show_default=True,
+        help="What runs the work; auto takes Docker where its daemon answers.",
+    ),
+    click.option(
+        "--repeat", type=click.IntRange(1, 1000), help="Number of blocks, in place of the scenario's."
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), help="Seed of every random choice, in place of the scenario's."
+    ),
+    click.option(
+        "--corpus",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of your own inputs, in place of the corpus.",
+    ),
+    click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("results"),
+        show_default=True,
+        help="Where the run folder goes.",
+    ),
+]
+
+
+def run_options(command: Any) -> Any:
+    """What every command that runs something takes."""
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def share(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """`5%` or `0.05`, as a fraction between 0 and 1; a click callback."""
+    if text is None:
+        return None
+    found = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 < found < 1:
+        raise click.BadParameter(
+            f"{text!r} is not a share: allowed are 0.1% to 99%, or a fraction such as 0.05"
+        )
+    return found
+
+
+def seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """`90s`, `10m`, `1h`, or plain seconds; in seconds; a click callback."""
+    if text is None:
+        return None
+    scale = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+    found = _number(text[:-1]) * scale if scale else _number(text)
+    if not 0 < found < math.inf:
+        raise click.BadParameter(f"{text!r} is not a duration: allowed are such as 90s, 10m, 1.5h")
+    return found
+
+
+def _number(text: str) -> float:
+    """NaN, which no range holds, where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

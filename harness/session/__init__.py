@@ -1,0 +1,146 @@
+"""One run from start to end: engine, corpus, image, blocks, and a run folder whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness import plan
+from harness.engines.base import EngineError
+from harness.priority import make_this_thread_ordinary, prefer_this_thread
+from harness.runs import State
+from harness.session.arm import Findings, Job, run_arm
+from harness.session.calibration import calibrate, make_store
+from harness.session.prepare import Prepared, Progress, Request, prepare
+from harness.session.sizing import Sizing
+
+__all__ = ["Progress", "Request", "run"]
+
+# Threads that sample, write rows and speak to Docker may hold the interpreter for this long while an item is due. The
+# default of 5 ms made the driver up to 4 ms late here; with this it stays around 1 ms.
+SWITCH_INTERVAL_S = 0.0005
+
+
+def run(request: Request, progress: Progress) -> tuple[Path, State]:
+    """Carry out a run; returns its folder and how it ended.
+
+    EngineError or the corpus's own error if it cannot begin, KeyboardInterrupt if it is interrupted before it has.
+    An interruption (Ctrl-C, SIGTERM) after that ends it in order, keeping what was measured.
+    """
+    return asyncio.run(_measure(prepare(request, progress), progress))
+
+
+async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]:
+    """All blocks, from quiet to quiet: what is changed of this process for measuring is changed back."""
+    state: State = "failed"
+    preferred = False
+    warnings: list[str] = []
+    cpu_before = psutil.Process().cpu_times()
+    try:
+        with _measuring() as preferred:
+            task = asyncio.ensure_future(_all_blocks(prepared, progress, warnings))
+            try:
+                prepared.sampler.start()
+                with _cancelled_by_signals(task):
+                    await task
+                state = "complete"
+            except asyncio.CancelledError:
+                state = "interrupted"
+            except EngineError as error:
+                warnings.append(f"the run failed: {error}")
+                progress.say(warnings[-1])
+            finally:
+                prepared.sampler.stop()
+                await prepared.engine.close()
+    finally:
+        cpu = psutil.Process().cpu_times()
+        own_cost = {
+            "harness_cpu_s": cpu.user + cpu.system - cpu_before.user - cpu_before.system,
+            "driver_cpu_s": prepared.driver.pacer.cpu_s,
+            "sampler_cpu_s": prepared.sampler.cpu_s,
+            "sampler_rounds": prepared.sampler.rounds,
+            "driver_preferred": preferred,
+        }
+        prepared.close()
+        prepared.writer.close(state, own_cost=own_cost, warnings=warnings)
+    return prepared.writer.folder, state
+
+
+async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str]) -> None:
+    """Calibrate, then run every block; `warnings` grows as they are met."""
+    scenario, writer, stage = prepared.request.scenario, prepared.writer, prepared.stage
+    arms = plan.arms(scenario)
+    keys = prepared.corpus.keys
+    progress.step("measuring the harness itself")
+    clock = await calibrate(stage, arms, keys[0], writer.folder)
+    writer.update(clock=clock)
+    store_out = writer.folder / "objects"
+    make_store(store_out)
+    sizing = Sizing(scenario, prepared.request.precision, prepared.request.budget_s)
+    order: list[list[str]] = []
+    index = 0
+    while index < sizing.blocks and not sizing.out_of_time():
+        block = plan.block(scenario, index, keys, warmup=index < sizing.pilot_blocks)
+        order.append([arm.name for arm in block.arms])
+        writer.update(order=order)
+        progress.plan(sizing.blocks * len(arms))
+        for arm in block.arms:
+            progress.step(f"block {index + 1} of {sizing.blocks}: {arm.name}")
+            job = Job(
+                block.index, block.warmup, arm, block.phases, scenario.workload, scenario.settings, store_out
+            )
+            found = await run_arm(stage, job)
+            warnings += [told for told in found.warnings if told not in warnings]
+            _note_limits(prepared, arm, found)
+        index += 1
+        sizing.after_block(writer, index)
+    writer.update(sizing=sizing.told())
+    warnings += sizing.warnings()
+    # The manifests of batch jobs are inputs, not results.
+    shutil.rmtree(store_out / "manifests", ignore_errors=True)
+
+
+def _note_limits(prepared: Prepared, arm: plan.Arm, found: Findings) -> None:
+    """Put the limits in force into the manifest, once for each arm."""
+    arms = prepared.writer.manifest["arms"]
+    if found.limits_in_force and not arms[arm.name]["limits_in_force"]:
+        arms[arm.name]["limits_in_force"] = found.limits_in_force
+        prepared.writer.update(arms=arms)
+
+
+@contextlib.contextmanager
+def _measuring() -> Iterator[bool]:
+    """This process as it should be while it measures; yields whether its main thread is preferred."""
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()
+    preferred = prefer_this_thread()
+    try:
+        yield preferred
+    finally:
+        if preferred:
+            make_this_thread_ordinary()
+        gc.unfreeze()
+        sys.setswitchinterval(interval_s)
+
+
+@contextlib.contextmanager
+def _cancelled_by_signals(task: asyncio.Future[Any]) -> Iterator[None]:
+    """SIGINT and SIGTERM cancel `task`, in place of ending the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,127 @@
+"""Everything that is made before the first block, and unmade if the rest of it cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import docker
+
+from harness.clock import RunClock
+from harness.doctor import machine
+from harness.driver import Driver
+from harness.engines.base import Engine, EngineError
+from harness.engines.docker import DockerEngine, connect
+from harness.engines.image import Image, ensure_image
+from harness.engines.process import ProcessEngine
+from harness.measure.sampler import Sampler
+from harness.pacer import ThreadPacer
+from harness.runs import RunWriter, folder_name
+from harness.scenario import ROOT, Scenario
+from harness.session.arm import Stage
+from harness.session.corpus import Corpus, load_corpus
+from harness.session.manifest import manifest
+
+EngineChoice = Literal["auto", "docker", "process"]
+NO_DOCKER = (
+    "Containers are NOT used: {reason}. Processes stand in for them, without CPU limits. "
+    "To get real containers, run `scripts/docker.sh` as root on Debian or Ubuntu, or install Docker and start it."
+)
+
+
+class Progress(Protocol):
+    """Who watches a run: a progress bar on a terminal, nobody when piped."""
+
+    def say(self, message: str) -> None:
+        """Something that a person should know now."""
+        ...
+
+    def plan(self, steps: int) -> None:
+        """How many steps there will be: one for each arm of each block."""
+        ...
+
+    def step(self, what: str) -> None:
+        """`what` begins."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run, where, and on what.
+
+    With `precision` (0.05 is 5 %) the number of blocks is planned from a pilot; `budget_s` ends the run after the
+    block in which so many seconds have passed.
+    """
+
+    scenario: Scenario
+    engine: EngineChoice
+    out: Path
+    corpus: Path | None = None
+    command: tuple[str, ...] = ()
+    precision: float | None = None
+    budget_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run works with."""
+
+    request: Request
+    corpus: Corpus
+    engine: Engine
+    writer: RunWriter
+    driver: Driver
+    sampler: Sampler
+    stage: Stage
+    client: docker.DockerClient | None
+
+    def close(self) -> None:
+        """Let go of what outlives the engine."""
+        if self.client is not None:
+            self.client.close()
+
+
+def prepare(request: Request, progress: Progress) -> Prepared:
+    """Engine, corpus, image and run folder. EngineError, RunError or the corpus's own error if one cannot be."""
+    scenario = request.scenario
+    # The load is that of before the run, and building an image adds to it.
+    noise = machine.noise(request.out)
+    with contextlib.ExitStack() as undo:
+        client = _client(request, progress)
+        if client is not None:
+            undo.callback(client.close)
+        corpus = load_corpus(scenario, request.corpus, progress.say)
+        image = ensure_image(client, scenario.workload, ROOT, progress.say) if client is not None else None
+        clock = RunClock()
+        about = manifest(scenario, request.command, corpus, image, clock)
+        writer = RunWriter(request.out / folder_name(scenario.name), about)
+        undo.callback(writer.close, "failed")
+        engine = _engine(client, image, writer.run)
+        writer.update(engine=engine.describe(), noise=noise)
+        undo.pop_all()
+    driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
+    sampler = Sampler(writer.run, clock, writer.sample)
+    stage = Stage(writer.run, engine, clock, driver, writer, sampler, corpus.root)
+    return Prepared(request, corpus, engine, writer, driver, sampler, stage, client)
+
+
+def _client(request: Request, progress: Progress) -> docker.DockerClient | None:
+    """The daemon's client, or None when the process engine is to be used; says so when nobody asked for that."""
+    reason = "the process engine was asked for"
+    if request.engine != "process":
+        try:
+            return connect()
+        except EngineError as error:
+            if request.engine == "docker":
+                raise
+            reason = str(error)
+    progress.say(NO_DOCKER.format(reason=reason))
+    return None
+
+
+def _engine(client: docker.DockerClient | None, image: Image | None, run: str) -> Engine:
+    if client is None or image is None:
+        return ProcessEngine()
+    return DockerEngine(client, image, run.replace(".", "").lower())

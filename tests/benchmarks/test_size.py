@@ -1,0 +1,70 @@
+"""The run folder at size: what writing a row costs, and loading and summarising a million of them, or ten.
+
+On one core, in a process of its own, so that memory is what this alone takes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.runs import RunWriter
+from tests.big import make_big_run
+from tests.rows import an_attempt
+
+ROWS = 20_000
+WRITE_LIMIT_S = 20e-6
+SUMMARISE = """
+import json, os, resource, sys, time
+os.sched_setaffinity(0, {0})
+from pathlib import Path
+from typing import Any
+from harness import load
+from harness.analysis import cold_and_warm, summarise
+started_s = time.perf_counter()
+run = load(Path(sys.argv[1]))
+loaded_s = time.perf_counter() - started_s
+table = summarise(run)
+took_s = time.perf_counter() - started_s
+peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"load_s": loaded_s, "took_s": took_s, "peak_bytes": peak_bytes, "planned": int(table.planned.sum())}))
+"""
+
+
+def test_writing_attempts(benchmark: Any, tmp_path: Path) -> None:
+    """Making, appending and flushing each row, and the Parquet file at the end, divided by the rows."""
+    folders = iter(range(1000))
+
+    def write() -> None:
+        writer = RunWriter(tmp_path / f"r{next(folders)}", {})
+        for number in range(ROWS):
+            writer.attempt(an_attempt(sequence=number))
+        writer.close("complete")
+
+    benchmark.pedantic(write, rounds=3, warmup_rounds=1)
+    each_s = benchmark.stats.stats.median / ROWS
+    benchmark.extra_info["us_per_attempt"] = each_s * 1e6
+    assert each_s <= WRITE_LIMIT_S
+
+
+@pytest.mark.parametrize(("attempts", "limit_s"), [(1_000_000, 3.0), (10_000_000, 30.0)])
+def test_loading_and_summarising(benchmark: Any, tmp_path: Path, attempts: int, limit_s: float) -> None:
+    folder = make_big_run(tmp_path / "big", attempts)
+
+    def summarise() -> dict[str, float]:
+        done = subprocess.run(
+            [sys.executable, "-c", SUMMARISE, str(folder)], capture_output=True, text=True, check=True
+        )
+        told: dict[str, float] = json.loads(done.stdout)
+        return told
+
+    told = benchmark.pedantic(summarise, rounds=3 if attempts < 5_000_000 else 1)
+    benchmark.extra_info |= told
+    assert told["planned"] == attempts
+    assert told["took_s"] <= limit_s
+    assert told["peak_bytes"] < 4e9
