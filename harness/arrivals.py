@@ -6,31 +6,51 @@ Each is pure: the same generator state gives the same times. A new process is on
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Offsets = NDArray[np.float64]
 
 MAX_ITEMS = 10_000_000
 
 
+# The driver was seen to keep its time with 16,000 items a second on one core; a placement needs some of it too.
+MAX_RATE_PER_S = 10_000
+
+
 class _Process(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def expected_items(self) -> float:
+        """How many items it gives, at the mean."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _gives_items(self) -> Self:
+        if not 1 <= self.expected_items <= MAX_ITEMS:
+            raise ValueError(f"gives {self.expected_items:g} items; allowed are 1 to {MAX_ITEMS:,}")
+        return self
 
 
 class Steady(_Process):
     """`rate_per_s` items a second, evenly spaced, for `duration_s`; the first at once."""
 
     kind: Literal["steady"]
-    rate_per_s: Annotated[float, Field(gt=0, le=100_000)]
+    rate_per_s: Annotated[float, Field(gt=0, le=MAX_RATE_PER_S)]
     duration_s: Annotated[float, Field(gt=0, le=86_400)]
+
+    @property
+    def expected_items(self) -> float:
+        """How many items it gives, at the mean."""
+        return self.rate_per_s * self.duration_s
 
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending; 1-D."""
-        count = max(1, round(self.rate_per_s * self.duration_s))
+        count = round(self.expected_items)
         return np.arange(count, dtype=np.float64) / self.rate_per_s
 
 
@@ -38,15 +58,20 @@ class Poisson(_Process):
     """Independent arrivals at a mean of `rate_per_s` for `duration_s`: exponential gaps."""
 
     kind: Literal["poisson"]
-    rate_per_s: Annotated[float, Field(gt=0, le=100_000)]
+    rate_per_s: Annotated[float, Field(gt=0, le=MAX_RATE_PER_S)]
     duration_s: Annotated[float, Field(gt=0, le=86_400)]
+
+    @property
+    def expected_items(self) -> float:
+        """How many items it gives, at the mean."""
+        return self.rate_per_s * self.duration_s
 
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending; 1-D, and empty when nothing happened to arrive.
 
         Given their number, the arrivals of a Poisson process are independent and uniform over its duration.
         """
-        count = rng.poisson(self.rate_per_s * self.duration_s)
+        count = rng.poisson(self.expected_items)
         return np.sort(rng.uniform(0.0, self.duration_s, count))
 
 
@@ -58,6 +83,11 @@ class Burst(_Process):
     bursts: Annotated[int, Field(ge=1, le=10_000)] = 1
     every_s: Annotated[float, Field(gt=0, le=86_400)] = 1.0
 
+    @property
+    def expected_items(self) -> float:
+        """How many items it gives, at the mean."""
+        return self.items * self.bursts
+
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending, equal within a burst; 1-D."""
         return np.repeat(np.arange(self.bursts, dtype=np.float64) * self.every_s, self.items)
@@ -68,6 +98,11 @@ class Drop(_Process):
 
     kind: Literal["drop"]
     items: Annotated[int, Field(ge=1, le=1_000_000)]
+
+    @property
+    def expected_items(self) -> float:
+        """How many items it gives, at the mean."""
+        return self.items
 
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """As many zeros as items; 1-D."""

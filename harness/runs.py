@@ -179,7 +179,7 @@ class Run:
             raise RunError(f"{folder}: no manifest.json, so this is not a run folder") from None
         except json.JSONDecodeError as error:
             raise RunError(f"{path}: not JSON ({error})") from None
-        return cls(folder, manifest, **{name: _to_pandas(_read_table(folder, name)) for name in TABLES})
+        return cls(folder, manifest, **{name: _read_frame(folder, name) for name in TABLES})
 
     @property
     def complete(self) -> bool:
@@ -203,33 +203,43 @@ def folder_name(scenario: str) -> str:
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%fZ}-{scenario}"
 
 
-def _read_table(folder: Path, name: str) -> pa.Table:
+def _read_frame(folder: Path, name: str) -> pd.DataFrame:
+    """A table as pandas, column after column, so that no more than one of them is in memory twice."""
+    import pandas as pd  # noqa: PLC0415  (half a second, and a run in progress needs none of it)
+
     parquet, stream = folder / f"{name}.parquet", folder / f"{name}.arrows"
     wanted = schema(TABLES[name])
     if parquet.exists():
-        return _conform(pq.read_table(parquet), wanted)
-    if stream.exists():
-        return _conform(_read_stream(stream), wanted)
-    return wanted.empty_table()
+        with pq.ParquetFile(parquet) as file:
+            columns = {field.name: _column(_read_column(file, field), field) for field in wanted}
+    else:
+        table = _read_stream(stream) if stream.exists() else wanted.empty_table()
+        columns = {field.name: _column(_conform(table, field), field) for field in wanted}
+    return pd.DataFrame(columns, copy=False)
 
 
-def _conform(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """The wanted columns and types; a column that the run did not know yet is null, or 0 where it may not be."""
-    columns = []
-    for field in wanted:
-        if field.name in table.column_names:
-            columns.append(table.column(field.name).cast(field.type))
-        elif field.nullable:
-            columns.append(pa.nulls(len(table), field.type))
-        else:
-            columns.append(pa.repeat(pa.scalar(0, field.type), len(table)))
-    return pa.table(columns, schema=wanted)
+def _read_column(file: pq.ParquetFile, field: pa.Field) -> pa.ChunkedArray:
+    names = [field.name] if field.name in file.schema_arrow.names else []
+    # Without a column to read the table has no rows either, so any other one gives their number.
+    table = file.read(names) if names else file.read(file.schema_arrow.names[:1])
+    return _conform(table, field)
 
 
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    """A block of its own for each column, and Arrow's memory freed on the way: a selection of columns is no copy."""
-    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
+def _conform(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    """The wanted type; a column that the run did not know yet is null, or 0 where it may not be."""
+    if field.name in table.column_names:
+        return table.column(field.name).cast(field.type)
+    if field.nullable:
+        return pa.chunked_array([pa.nulls(len(table), field.type)])
+    return pa.chunked_array([pa.repeat(pa.scalar(0, field.type), len(table))])
+
+
+def _column(values: pa.ChunkedArray, field: pa.Field) -> pd.Series:
+    """A pandas column with memory of its own."""
+    if pa.types.is_dictionary(field.type):
+        values = values.unify_dictionaries()
+    series: pd.Series = values.to_pandas()
+    return series
 
 
 def _read_stream(path: Path) -> pa.Table:

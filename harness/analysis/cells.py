@@ -82,7 +82,8 @@ def block_medians(run: Run) -> pd.DataFrame:
     """
     frame = items(run)
     every = frame.groupby(CELL, observed=True)
-    good = frame[frame["ok"]].groupby(CELL, observed=True) if not frame["ok"].all() else every
+    done = frame.loc[frame["ok"].to_numpy(), [*CELL, "cold", "latency_s", "cpu_s", "done_ns"]]
+    good = done.groupby(CELL, observed=True)
     table = every.size().rename("items").to_frame()
     table["ok"] = every["ok"].sum()
     table["cold_fraction"] = good["cold"].mean()

@@ -65,13 +65,13 @@ def cold_and_warm(run: Run) -> pd.DataFrame:
     _low and _high, latency_p95_s with the same, latency_mean_s, and the mean of each part.
     """
     valid = valid_items(run)
-    good = valid[valid["ok"]]
-    groups = good.groupby(["arm", "phase", "cold"], observed=True).indices
+    groups = valid.groupby(["arm", "phase", "cold"], observed=True).indices
     rows = []
     for arm in arms(run):
         for phase in phases(run):
             for cold in (True, False):
-                part = good.iloc[groups.get((arm, phase, cold), [])]
+                part = valid.iloc[groups.get((arm, phase, cold), [])]
+                part = part[part["ok"]]
                 if len(part):
                     row = {"arm": arm, "phase": phase, "cold": cold, "items": len(part)}
                     rows.append(row | _latency(part))
