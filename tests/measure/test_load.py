@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.measure.load import Load, Process, between, read_load
+
+SPIN = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+
+
+@pytest.fixture
+def stranger() -> Iterator[None]:
+    """A busy process that nobody here is the parent of."""
+    name = f"stranger{time.monotonic_ns()}"
+    start = f"{sys.executable} -c '{SPIN}' {name} >/dev/null 2>&1 & echo $!"
+    pid = subprocess.run(["setsid", "sh", "-c", start], capture_output=True, text=True, check=True).stdout
+    yield
+    subprocess.run(["kill", "-9", pid.strip()], check=True)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_busy_stranger_is_seen_and_named() -> None:
+    before = read_load()
+    time.sleep(0.7)
+    found = between(before, read_load())
+    assert found.window_s == pytest.approx(0.7, abs=0.3)
+    assert found.foreign_cpu_s > 0.15
+    assert found.foreign_most.startswith("python")
+
+
+def test_what_we_and_our_children_do_is_not_foreign() -> None:
+    before = read_load()
+    with subprocess.Popen([sys.executable, "-c", SPIN, "ours"]) as child:
+        end_s = time.monotonic() + 0.6
+        while time.monotonic() < end_s:
+            sum(range(1000))
+        after = read_load()
+        child.kill()
+    assert between(before, after).harness_cpu_s > 0.2
+    assert not {key for key in after.others if key[0] == child.pid}
+
+
+def test_counters_are_differences_and_new_processes_count_in_full() -> None:
+    def reading(at_s: float, **others: float) -> Load:
+        named = {(n, 0.0): Process(name, cpu_s) for n, (name, cpu_s) in enumerate(sorted(others.items()))}
+        return Load(at_s=at_s, steal_s=at_s / 10, harness_cpu_s=at_s / 2, others=named)
+
+    found = between(reading(10.0, make=5.0), reading(12.0, make=5.5, tar=1.0))
+    assert (found.window_s, found.harness_cpu_s) == (2.0, 1.0)
+    assert found.steal_s == pytest.approx(0.2)
+    assert found.foreign_cpu_s == pytest.approx(1.5)
+    assert found.foreign_most == "tar"
+    assert between(reading(1.0), reading(2.0)).foreign_most == ""
