@@ -41,9 +41,11 @@ lint: setup ## Check style and formatting
 types: setup ## Check types
 	@$(BIN)/mypy
 
-bench-harness: setup ## Measure the harness itself, against its last measurement
-	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-autosave \
-		$(if $(wildcard .benchmarks/*/*.json),--benchmark-compare) $(ARGS)
+bench-harness: setup ## Measure the harness itself, against its peers and its own last measurement
+	@scripts/peers.sh
+	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-autosave --benchmark-save-data \
+		--benchmark-columns=min,median,iqr,rounds $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.regressions .benchmarks
 
 doctor: ## Tell what this machine can and cannot measure
 	@scripts/setup.sh runtime
@@ -57,6 +59,7 @@ lock: ## Bring the lock files up to date (UPGRADE=1: to the newest versions)
 		--constraints requirements.lock -o requirements-dev.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) workloads/thumbnail/requirements.in \
 		--constraints requirements.lock -o workloads/thumbnail/requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/benchmarks/requirements.in -o tests/benchmarks/requirements.lock
 
 clean: ## Remove leftover containers and all caches; results, benchmarks and .venv stay
 	@if [ -x $(BIN)/harness ] && PYTHON=$(BIN)/python scripts/docker.sh check; then $(BIN)/harness doctor --clean; fi

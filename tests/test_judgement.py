@@ -98,7 +98,7 @@ def test_warm_up_and_invalid_cells_do_not_count(tmp_path: Path) -> None:
     late = make_run(tmp_path / "r", blocks=4, late_blocks=(1,), warmup_blocks=1)
     row = the_row(late, "error_rate < 0.5")
     assert analysis.validity(late)["valid"].sum() < len(analysis.validity(late))
-    valid = analysis.summarise(late).set_index(["arm", "phase"]).loc[("service", "steady")]
+    valid: Any = analysis.summarise(late).set_index(["arm", "phase"]).loc[("service", "steady")]
     assert row["value"] == valid["error_rate"] == 0
     # Clopper-Pearson: three blocks of 24 items without a failure.
     assert row["high"] == pytest.approx(1 - 0.025 ** (1 / 72))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,11 +75,12 @@ def test_a_budget_ends_before_a_block_that_would_not_fit(tmp_path: Path) -> None
 
 def test_the_spread_says_what_more_blocks_or_items_would_bring(tmp_path: Path) -> None:
     table = analysis.spread(make_run(tmp_path / "r")).set_index(["phase", "arm"])
-    steady = table.loc[("steady", "service")]
+    steady: Any = table.loc[("steady", "service")]
     # The recipe's laws: 15 % within a block, 10 % between blocks.
     assert steady["within_cv"] == pytest.approx(0.15, rel=0.15)
     assert steady["between_cv"] == pytest.approx(0.1, rel=0.6)
     assert steady["blocks"] == 12
     assert steady["items_per_block"] == 24
     assert steady["best_items_per_block"] >= 1
-    assert table.loc[("steady", "batch")]["blocks_for_5_percent"] >= 10
+    batch: Any = table.loc[("steady", "batch")]
+    assert batch["blocks_for_5_percent"] >= 10

@@ -12,6 +12,8 @@ from markupsafe import Markup
 from harness import __version__
 from harness.report.charts import charts
 from harness.report.contents import Contents
+from harness.report.method import method_tables
+from harness.report.results import result_tables
 
 RUNTIME_CALL = "window.vegaEmbed = vegaEmbed;"
 
@@ -29,8 +31,8 @@ def html(contents: Contents) -> str:
         attempts=f"{len(contents.run.attempts):,}",
         banners=contents.banners(),
         sentences=contents.sentences,
-        results=contents.result_tables(),
-        method=contents.method_tables(),
+        results=result_tables(contents),
+        method=method_tables(contents),
         differences=manifest.get("differences") or [],
         seed=manifest.get("seed"),
         charts=drawn,

@@ -10,7 +10,8 @@ from rich.text import Text
 from harness import analysis
 from harness.analysis import units
 from harness.analysis.records import records
-from harness.report.contents import METRICS, Contents, figure
+from harness.report.contents import Contents
+from harness.report.results import METRICS, figure
 from harness.runs import Run
 
 

@@ -1,0 +1,158 @@
+"""How a run was measured and how far to trust it, as tables of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from harness import analysis
+from harness.analysis import units
+from harness.analysis.records import records
+from harness.report.contents import Contents
+from harness.report.table import Table
+
+
+def method_tables(contents: Contents) -> list[Table]:
+    """On what, with which limits, and how far to trust it."""
+    return [
+        _limits(contents), _outcomes(contents), _validity(contents), _steadiness(contents), _spread(contents),
+        _overhead(contents), _own_cost(contents), _machine(contents),
+    ]  # fmt: skip
+
+
+def _limits(contents: Contents) -> Table:
+    rows = []
+    for name, about in (contents.run.manifest.get("arms") or {}).items():
+        asked, found = about.get("limits") or {}, about.get("limits_in_force") or {}
+        rows.append([
+            name, str(about.get("parallel", "")),
+            f"{asked.get('vcpu', 0):.3f} vCPU ({asked.get('cpu')}), {units.size(asked.get('memory_bytes'))}",
+            f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}, swap {found.get('swap_bytes')} B"
+            if found.get("vcpu") else "none set by the kernel" if not found else "share, not a limit",
+        ])  # fmt: skip
+    return Table("Limits of each container", ["arm", "containers", "asked for", "read back"], rows)
+
+
+def _outcomes(contents: Contents) -> Table:
+    rows = [[str(cell) for cell in row] for row in records(analysis.outcomes(contents.run))]
+    return Table(
+        "Every attempt by how it ended",
+        ["arm", "phase", "population", "outcome", "attempts"],
+        rows,
+        "",
+        1,
+    )
+
+
+def _validity(contents: Contents) -> Table:
+    checked = analysis.validity(contents.run)
+    bad = checked[~checked["valid"]]
+    rows = [[str(row.block), row.arm, row.phase, row.reason] for row in records(bad)]
+    note = f"{len(checked) - len(bad)} of {len(checked)} cells (a phase of an arm in a block) are valid."
+    return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note)
+
+
+def _steadiness(contents: Contents) -> Table:
+    rows = [
+        [row.phase, row.arm, row.along, row.verdict, str(row.points), str(row.steady_from + 1)]
+        for row in records(analysis.steadiness(contents.run))
+    ]
+    note = (
+        "Found by changepoint: along items, how quickly the workload worked on the first, second, ... warm item "
+        "of a block; along blocks, the medians in the order in which they ran. Nothing is left out for it."
+    )
+    return Table("Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2)
+
+
+def _spread(contents: Contents) -> Table:
+    rows = [
+        [
+            row.phase, row.arm, units.percent(row.within_cv), units.percent(row.between_cv),
+            f"{row.items_per_block:.0f}", f"{row.best_items_per_block:,}", str(row.blocks),
+            "-" if pd.isna(row.blocks_for_5_percent) else f"{row.blocks_for_5_percent:,.0f}",
+        ]
+        for row in records(analysis.spread(contents.run))
+    ]  # fmt: skip
+    headings = [
+        "phase", "arm", "spread within a block", "between blocks", "items a block", "best items a block",
+        "blocks", "blocks for 5 %",
+    ]  # fmt: skip
+    note = (
+        "Standard deviations of log latency. More items a block help up to the best number, more blocks always: "
+        "the last column narrows the ratio to the reference to 5 % either way (--precision plans for it)."
+    )
+    return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6)
+
+
+def _overhead(contents: Contents) -> Table:
+    rows = [
+        [
+            row.arm,
+            row.start,
+            str(row.items),
+            units.duration(row.overhead_p50_s),
+            units.duration(row.overhead_p99_s),
+        ]
+        for row in records(analysis.overhead(contents.run))
+    ]
+    offset = analysis.clock_offset(contents.run)
+    note = "All of an attempt in which the workload did not run, with a workload that does nothing."
+    if offset is not None:
+        low, high = units.duration(offset.low_ns / 1e9), units.duration(offset.high_ns / 1e9)
+        known = "share our clock" if offset.shared else "have a clock of their own, which was corrected for"
+        note += f" Containers {known}: {offset.exchanges:,} exchanges bound its offset to between {low} and {high}."
+    return Table(
+        "What each placement adds to an attempt", ["arm", "start", "items", "p50", "p99"], rows, note, 3
+    )
+
+
+def _own_cost(contents: Contents) -> Table:
+    own = contents.run.manifest.get("own_cost") or {}
+    late = (contents.run.attempts["sent_ns"] - contents.run.attempts["due_ns"]) / 1e9
+    own = own | _for_each_attempt(own, len(late))
+    rows = [
+        [
+            name.removesuffix("_s").replace("_", " "),
+            str(value) if isinstance(value, bool) else units.digits(value),
+        ]
+        for name, value in own.items()
+    ]
+    if len(late):
+        rows += [[f"lateness p{q}", units.duration(float(late.quantile(q / 100)))] for q in (50, 99)]
+    return Table("What the harness itself cost (CPU in seconds)", ["what", "figure"], rows, "", 1)
+
+
+def _machine(contents: Contents) -> Table:
+    manifest = contents.run.manifest
+    known: dict[str, Any] = {
+        **(manifest.get("machine") or {}),
+        "containers' clock": _clock(manifest.get("clock") or {}),
+        **{f"engine {k}": v for k, v in (manifest.get("engine") or {}).items()},
+        **{f"version of {k}": v for k, v in (manifest.get("versions") or {}).items()},
+        "image": (manifest.get("image") or {}).get("reference"),
+        "image size": units.size((manifest.get("image") or {}).get("size_bytes")),
+        "corpus": (manifest.get("corpus") or {}).get("description"),
+        "corpus digest": (manifest.get("corpus") or {}).get("digest"),
+        "seed": manifest.get("seed"),
+        "git commit": manifest.get("git_commit"),
+        "started": manifest.get("started_utc"),
+        "ended": manifest.get("ended_utc"),
+    }
+    rows = [[name.replace("_", " "), str(value)] for name, value in known.items() if value is not None]
+    return Table("Machine, versions and inputs", ["what", "value"], rows)
+
+
+def _for_each_attempt(own: dict[str, Any], attempts: int) -> dict[str, Any]:
+    known = own.get("harness_cpu_s")
+    return {"harness_cpu_s_per_attempt": known / attempts} if known is not None and attempts else {}
+
+
+def _clock(clock: dict[str, Any]) -> str | None:
+    """What was found of the containers' clock before the first block."""
+    if clock.get("shared") is None:
+        return None
+    if clock["shared"]:
+        return "the same as the harness's, as the exchanges before the first block show"
+    off, error = (units.duration(clock[f"remote_offset_{name}ns"] / 1e9) for name in ("", "error_"))
+    return f"off by {off}, known to within {error}"

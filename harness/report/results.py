@@ -1,0 +1,168 @@
+"""The figures of a run, as tables of text: Markdown and HTML print the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis import units
+from harness.analysis.records import records
+from harness.report.contents import Contents
+from harness.report.table import Table
+
+# How the figure of an objective is written, by how its name ends.
+UNITS: dict[str, Callable[[float], str]] = {
+    "items_per_s": units.rate,
+    "_s": units.duration,
+    "_s_per_item": units.duration,
+    "_bytes": units.size,
+    "_rate": units.percent,
+    "_fraction": units.percent,
+    "usd_per_million": units.money,
+}
+METRICS = {
+    "latency_p50_s": "median latency",
+    "throughput_items_per_s": "throughput",
+    "cpu_s_per_item": "CPU an item",
+}
+
+
+def result_tables(contents: Contents) -> list[Table]:
+    """The figures."""
+    return [
+        _objectives(contents), _summary(contents), _comparison(contents), _cold(contents), _cost(contents),
+        _parts(contents),
+    ]  # fmt: skip
+
+
+def _objectives(contents: Contents) -> Table:
+    rows = [
+        [row.verdict, row.objective, row.arm, row.phase, figure(row), row.reason]
+        for row in records(contents.objectives)
+    ]
+    headings = ["verdict", "objective", "arm", "phase", "found (95 %)", "why"]
+    note = "Met or missed only where the whole interval agrees; an objective without data is missed."
+    return Table("Objectives", headings, rows, note)
+
+
+def _summary(contents: Contents) -> Table:
+    rows = [
+        [
+            row.arm, row.phase, f"{row.ok} of {row.planned}", str(row.cold),
+            _interval(row, "latency_p50_s", units.duration), _or_few(row.latency_p90_s), _or_few(row.latency_p95_s),
+            units.rate(row.throughput_items_per_s), units.duration(row.cpu_s_per_item),
+            units.size(row.memory_peak_bytes),
+        ]
+        for row in records(contents.summary)
+    ]  # fmt: skip
+    headings = [
+        "arm", "phase", "items ok", "cold", "latency p50 (95 %)", "p90", "p95", "throughput",
+        "CPU an item", "memory peak",
+    ]  # fmt: skip
+    note = (
+        "CPU counts everything that the containers used, start-up and idling too, over all phases of an arm."
+    )
+    return Table("Summary (measured)", headings, rows, note, 8)
+
+
+def _comparison(contents: Contents) -> Table:
+    rows = [
+        [
+            row.phase, METRICS[row.metric], f"{row.arm} / {row.reference}",
+            f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})",
+            f"{row.blocks}", units.percent(row.aa_floor), _p_value(row.mann_whitney_p), row.verdict, row.reason,
+        ]
+        for row in records(contents.comparison)
+    ]  # fmt: skip
+    headings = [
+        "phase",
+        "metric",
+        "arms",
+        "ratio (95 %)",
+        "blocks",
+        "noise floor",
+        "Mann-Whitney p",
+        "verdict",
+        "why not more",
+    ]
+    note = (
+        "Median of the ratios in each block, with a bootstrap interval. "
+        "The noise floor is what two identical arms differed by. Mann-Whitney is a cross-check on the same block "
+        "figures; no verdict rests on it."
+    )
+    return Table("Arms against each other (measured)", headings, rows, note)
+
+
+def _cold(contents: Contents) -> Table:
+    parts = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
+    rows = [
+        [
+            row.arm, row.phase, "cold" if row.cold else "warm", str(row.items),
+            _interval(row, "latency_p50_s", units.duration),
+            *(units.duration(getattr(row, f"{part}_mean_s")) for part in parts),
+        ]
+        for row in records(contents.cold_and_warm)
+    ]  # fmt: skip
+    headings = ["arm", "phase", "start", "items", "latency p50 (95 %)", *parts]
+    note = (
+        "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
+    )
+    return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, 11)
+
+
+def _cost(contents: Contents) -> Table:
+    rows = [
+        [
+            row.arm,
+            row.phase,
+            row.basis,
+            units.money(row.usd_per_million),
+            row.formula,
+            row.label,
+            row.price_date,
+        ]
+        for row in records(contents.cost)
+    ]
+    headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
+    note = "Free tiers are left out. Local seconds are priced as if AWS were as fast as this machine."
+    return Table("Cost per million items", headings, rows, note)
+
+
+def _parts(contents: Contents) -> Table:
+    rows = [
+        [
+            row.arm,
+            row.phase,
+            units.duration(row.work_cpu_s_per_item),
+            units.size(row.bytes_in),
+            units.size(row.bytes_out),
+        ]
+        for row in records(contents.summary)
+    ]
+    return Table(
+        "The work itself (measured)", ["arm", "phase", "CPU of the work", "read", "written"], rows, "", 3
+    )
+
+
+def figure(row: Any) -> str:
+    """What was found for an objective, in the unit of its figure."""
+    name = row.objective.split()[0]
+    unit = next((text for ending, text in UNITS.items() if name.endswith(ending)), units.digits)
+    if pd.isna(row.value):
+        return units.NONE
+    return unit(row.value) if pd.isna(row.low) else f"{unit(row.value)} ({unit(row.low)} to {unit(row.high)})"
+
+
+def _p_value(value: float) -> str:
+    return "-" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _or_few(value: float) -> str:
+    return "too few" if pd.isna(value) else units.duration(value)
+
+
+def _interval(row: Any, name: str, text: Callable[[float], str]) -> str:
+    value, low, high = (getattr(row, f"{name}{suffix}") for suffix in ("", "_low", "_high"))
+    return text(value) if pd.isna(low) else f"{text(value)} ({text(low)} to {text(high)})"

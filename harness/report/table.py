@@ -1,0 +1,16 @@
+"""A table for people, the same in Markdown and HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people: `numeric` counts the columns from the right that hold figures."""
+
+    caption: str
+    headings: list[str]
+    rows: list[list[str]]
+    note: str = ""
+    numeric: int = 0
