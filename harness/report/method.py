@@ -136,6 +136,7 @@ def _machine(contents: Contents) -> Table:
         "corpus digest": (manifest.get("corpus") or {}).get("digest"),
         "seed": manifest.get("seed"),
         "git commit": manifest.get("git_commit"),
+        "stolen during the run (s, all cores)": manifest.get("steal_during_s"),
         "started": manifest.get("started_utc"),
         "ended": manifest.get("ended_utc"),
     }

@@ -50,7 +50,7 @@ def _objectives(contents: Contents) -> Table:
 def _summary(contents: Contents) -> Table:
     rows = [
         [
-            row.arm, row.phase, f"{row.ok} of {row.planned}", str(row.cold),
+            row.arm, row.phase, f"{row.ok} of {row.planned}", str(row.cold), str(row.outliers),
             _interval(row, "latency_p50_s", units.duration), _or_few(row.latency_p90_s), _or_few(row.latency_p95_s),
             units.rate(row.throughput_items_per_s), units.duration(row.cpu_s_per_item),
             units.size(row.memory_peak_bytes),
@@ -58,13 +58,14 @@ def _summary(contents: Contents) -> Table:
         for row in records(contents.summary)
     ]  # fmt: skip
     headings = [
-        "arm", "phase", "items ok", "cold", "latency p50 (95 %)", "p90", "p95", "throughput",
+        "arm", "phase", "items ok", "cold", "outliers", "latency p50 (95 %)", "p90", "p95", "throughput",
         "CPU an item", "memory peak",
     ]  # fmt: skip
     note = (
-        "CPU counts everything that the containers used, start-up and idling too, over all phases of an arm."
+        "CPU counts everything that the containers used, start-up and idling too, over all phases of an arm. "
+        "Outliers lie three interquartile ranges beyond the quartiles; they are kept in every figure."
     )
-    return Table("Summary (measured)", headings, rows, note, 8)
+    return Table("Summary (measured)", headings, rows, note, 9)
 
 
 def _comparison(contents: Contents) -> Table:

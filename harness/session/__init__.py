@@ -16,6 +16,7 @@ import psutil
 
 from harness import plan
 from harness.engines.base import EngineError
+from harness.measure.machine import steal_s
 from harness.priority import make_this_thread_ordinary, prefer_this_thread
 from harness.runs import State
 from harness.session.arm import Findings, Job, run_arm
@@ -44,7 +45,7 @@ async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]
     state: State = "failed"
     preferred = False
     warnings: list[str] = []
-    cpu_before = psutil.Process().cpu_times()
+    cpu_before, steal_before_s = psutil.Process().cpu_times(), steal_s()
     try:
         with _measuring() as preferred:
             task = asyncio.ensure_future(_all_blocks(prepared, progress, warnings))
@@ -70,8 +71,9 @@ async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]
             "sampler_rounds": prepared.sampler.rounds,
             "driver_preferred": preferred,
         }
+        stolen_s = None if steal_before_s is None else (steal_s() or 0.0) - steal_before_s
         prepared.close()
-        prepared.writer.close(state, own_cost=own_cost, warnings=warnings)
+        prepared.writer.close(state, own_cost=own_cost, warnings=warnings, steal_during_s=stolen_s)
     return prepared.writer.folder, state
 
 
