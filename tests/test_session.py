@@ -329,6 +329,7 @@ def test_aa_states_the_floor_of_two_identical_arms(command: list[str], tmp_path:
 @pytest.mark.parametrize(
     ("option", "value", "allowed"),
     [
+        ("--precision", "5%", "two placements"),
         ("--precision", "5", "0.1% to 99%"),
         ("--precision", "no", "0.05"),
         ("--budget", "-1s", "90s"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import analysis, scenario
-from harness.analysis.planning import plan_blocks
+from harness.analysis.planning import NothingToPlan, plan_blocks
 from harness.runs import Run, RunWriter
 from harness.session.sizing import PILOT_BLOCKS, Sizing
 from tests.synthetic import Recipe, _Maker, make_run, manifest
@@ -56,7 +56,7 @@ def test_the_main_part_is_planned_from_the_pilot_alone(tmp_path: Path) -> None:
 
 def test_a_pilot_without_enough_items_says_so(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", warmup_blocks=1, blocks=0)
-    with pytest.raises(ValueError, match="enough items"):
+    with pytest.raises(NothingToPlan, match="enough items"):
         plan_blocks(run, 0.05)
 
 

@@ -27,6 +27,10 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+class NothingToPlan(ValueError):
+    """A pilot has too few finished items, or too few arms, to tell how many blocks a precision takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How many blocks the main part takes, and which comparison needs that many."""
@@ -38,7 +42,7 @@ class Plan:
 def plan_blocks(run: Run, precision: float) -> Plan:
     """Blocks for a half width of `precision` (0.05 is 5 %) in every comparison of medians, from the rows so far.
 
-    Its warm-up blocks are the pilot. ValueError if no arm has enough blocks to tell.
+    Its warm-up blocks are the pilot. NothingToPlan if no two arms have enough blocks to tell.
     """
     pilot = replace(run, attempts=run.attempts.assign(warmup=False))
     needs = [
@@ -46,7 +50,7 @@ def plan_blocks(run: Run, precision: float) -> Plan:
         for phase, arm, base, log_ratios in _pairs(pilot)
     ]
     if not needs:
-        raise ValueError("no two arms finished enough items in the pilot to plan from")
+        raise NothingToPlan("no two arms finished enough items in the pilot to plan from")
     return max(needs, key=lambda plan: plan.blocks)
 
 

@@ -79,6 +79,8 @@ def run(
         chosen = _scenario(scenario, placements, repeat, seed)
     except ScenarioError as error:
         _fail(str(error), USAGE)
+    if options["precision"] is not None and len(chosen.placements) == 1 and chosen.aa is None:
+        _fail("--precision: there is nothing to compare; allowed with two placements or an A/A arm", USAGE)
     folder, state = _carry_out(chosen, quiet=as_json, **options)
     loaded = _report(folder, as_json=as_json)
     sys.exit(_judge(loaded, state, junit))
@@ -207,7 +209,7 @@ def _carry_out(
     with Watch(quiet=quiet) as watch:
         try:
             return session.run(request, watch)
-        except (EngineError, RunError, CorpusUnavailable, OSError, ValueError) as error:
+        except (EngineError, RunError, CorpusUnavailable, OSError) as error:
             _fail(f"the run could not begin: {error}", FAILED)
         except KeyboardInterrupt:
             _fail("interrupted before the first measurement; nothing was kept", INTERRUPTED)

@@ -11,6 +11,7 @@ from harness.analysis import units
 from harness.analysis.records import records
 from harness.report.contents import Contents
 from harness.report.table import Table
+from harness.statistics.components import MAX_ITEMS_PER_BLOCK
 
 
 def method_tables(contents: Contents) -> list[Table]:
@@ -69,7 +70,7 @@ def _spread(contents: Contents) -> Table:
     rows = [
         [
             row.phase, row.arm, units.percent(row.within_cv), units.percent(row.between_cv),
-            f"{row.items_per_block:.0f}", f"{row.best_items_per_block:,}", str(row.blocks),
+            f"{row.items_per_block:.0f}", _best(row.best_items_per_block), str(row.blocks),
             "-" if pd.isna(row.blocks_for_5_percent) else f"{row.blocks_for_5_percent:,.0f}",
         ]
         for row in records(analysis.spread(contents.run))
@@ -142,6 +143,11 @@ def _machine(contents: Contents) -> Table:
     }
     rows = [[name.replace("_", " "), str(value)] for name, value in known.items() if value is not None]
     return Table("Machine, versions and inputs", ["what", "value"], rows)
+
+
+def _best(items: int) -> str:
+    """Where blocks do not differ there is no best number: each further item helps."""
+    return "the more the better" if items >= MAX_ITEMS_PER_BLOCK else f"{items:,}"
 
 
 def _for_each_attempt(own: dict[str, Any], attempts: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from harness import plan
+from harness.analysis.planning import NothingToPlan
 from harness.engines.base import EngineError
 from harness.measure.machine import steal_s
 from harness.priority import make_this_thread_ordinary, prefer_this_thread
@@ -56,7 +57,7 @@ async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]
                 state = "complete"
             except asyncio.CancelledError:
                 state = "interrupted"
-            except EngineError as error:
+            except (EngineError, NothingToPlan) as error:
                 warnings.append(f"the run failed: {error}")
                 progress.say(warnings[-1])
             finally:
@@ -94,7 +95,7 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
         block = plan.block(scenario, index, keys, warmup=index < sizing.pilot_blocks)
         order.append([arm.name for arm in block.arms])
         writer.update(order=order)
-        progress.plan(sizing.blocks * len(arms))
+        progress.plan(1 + sizing.blocks * len(arms))
         for arm in block.arms:
             progress.step(f"block {index + 1} of {sizing.blocks}: {arm.name}")
             job = Job(
