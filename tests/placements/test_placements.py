@@ -20,6 +20,7 @@ from harness.driver import Driver
 from harness.engines.base import Engine
 from harness.engines.docker import DockerEngine, container_user
 from harness.engines.image import Image
+from harness.engines.process import ProcessEngine
 from harness.pacer import ThreadPacer
 from harness.placements import registry
 from harness.placements.base import Bench, Work
@@ -132,6 +133,12 @@ def test_good_items_are_done_stored_and_accounted_for(
         assert row.bytes_out > 0
         assert row.memory_peak_bytes is not None and row.memory_peak_bytes > 10_000_000
         assert row.container
+        if row.container_cpu_s is not None:
+            assert row.container_cpu_s >= row.cpu_s - 0.02, "the work is part of what the container used"
+    if base["kind"] == "function":
+        assert all(row.container_cpu_s is not None for row in ledger.attempts), (
+            "an environment serves one at a time"
+        )
     for name in ("0", "1", "2"):
         with Pictures.open(out / "thumbnails" / name / "128.jpg") as thumbnail:
             assert thumbnail.size == (128, 96)
@@ -306,3 +313,10 @@ def test_a_service_task_that_is_killed_fails_only_what_it_had(
 
 def test_output_folder_belongs_to_whom_containers_run_as() -> None:
     assert container_user()[0] != 0
+
+
+def test_a_task_with_two_vcpus_works_on_two_items_at_once(pictures: Path, out: Path) -> None:
+    chosen = settings(SERVICE, vcpu=2.0, tasks=1)
+    ledger = carry_out(ProcessEngine, chosen, pictures, out, ["0.jpg", "1.jpg", "2.jpg", "0.jpg"])
+    rows = sorted(ledger.attempts, key=lambda row: row.started_ns)
+    assert any(later.started_ns < earlier.done_ns for earlier, later in itertools.pairwise(rows))
