@@ -187,7 +187,7 @@ def manifest(recipe: Recipe) -> dict[str, Any]:
         "corpus": {"items": 24, "digest": "abc", "description": "24 made-up pictures", "bytes": 24_000_000},
         "differences": ["function: starts from nothing", "batch: collects items", "service: is up"],
         "warnings": ["a made-up warning"],
-        "own_cost": {"harness_cpu_s": 3.2, "sampler_cpu_s": 0.4, "samples_per_s": 20.0},
+        "own_cost": {"harness_cpu_s": 3.2, "driver_cpu_s": 0.1, "sampler_cpu_s": 0.4, "samples_per_s": 20.0},
     }  # fmt: skip
 
 

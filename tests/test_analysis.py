@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness import analysis
@@ -90,6 +92,28 @@ def test_the_verdict_comes_first_and_names_the_quickest(run: Run) -> None:
     assert first.startswith("Phase steady")
     assert "by service" in first
     assert "12 blocks" in first
+
+
+def test_the_harness_tells_its_own_cost_last(run: Run) -> None:
+    last = analysis.sentences(run)[-1]
+    assert last.startswith("The harness itself used ")
+    assert "sampler" in last
+
+
+def test_the_calibration_is_kept_apart_and_told(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "r", blocks=2)
+    rows = made.attempts.iloc[:20].assign(
+        block=-1, warmup=True, phase="overhead", outcome="ok", arm="service", cold=False, service_s=0.050,
+        handler_s=0.045,
+    )  # fmt: skip
+    with_rows = replace(made, attempts=pd.concat([rows, made.attempts], ignore_index=True))
+    assert analysis.phases(with_rows) == analysis.phases(made)
+    pd.testing.assert_frame_equal(analysis.summarise(with_rows), analysis.summarise(made))
+    row = analysis.overhead(with_rows).iloc[0]
+    assert (row["arm"], row["start"], row["items"]) == ("service", "warm", 20)
+    assert row["overhead_p50_s"] == pytest.approx(0.005, rel=1e-4)
+    assert "took 5.00 ms by service (warm)" in analysis.sentences(with_rows)[-1]
+    assert set(analysis.outcomes(with_rows)["population"]) >= {"calibration", "measured"}
 
 
 def test_an_empty_run_is_reported_and_not_a_crash(tmp_path: Path) -> None:

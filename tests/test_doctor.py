@@ -74,10 +74,12 @@ def test_busy_small_machine_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e9, total=2e9))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1e9, total=2e9))
     monkeypatch.setattr(machine, "governor", lambda: "powersave")
+    monkeypatch.setattr(machine, "turbo", lambda: True)
+    monkeypatch.setattr(machine, "threads_per_core", lambda: 2)
     monkeypatch.setattr(machine, "steal_s", lambda: 1e12)
     found = examine(tmp_path, refuse)
     assert {f.topic for f in found if f.verdict == "warning"} == {
-        *("load", "CPU", "governor", "steal", "memory", "disk")
+        *("load", "CPU", "governor", "turbo", "threads a core", "steal", "memory", "disk")
     }
     assert all(finding.mend for finding in found)
 

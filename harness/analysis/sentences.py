@@ -7,6 +7,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.cells import arms, phases, validity
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
+from harness.analysis.own import overhead
 from harness.analysis.records import records
 from harness.analysis.steadiness import steadiness
 from harness.analysis.summary import cold_and_warm, summarise
@@ -32,7 +33,7 @@ def sentences(run: Run) -> list[str]:
             f"{left_out} of {len(checked)} cells (a phase of an arm in one block) were left out; the first because "
             f"{first}."
         )
-    return told
+    return [*told, *_own_cost(run)]
 
 
 def _phase(run: Run, summary: pd.DataFrame, phase: str) -> str:
@@ -102,6 +103,25 @@ def _unsteady(run: Run) -> list[str]:
         since = f", steady from number {row.steady_from + 1} on" if row.verdict == "warm-up" else ""
         told.append(f"{row.arm} was not steady in phase {row.phase}, {what}: {row.verdict}{since}.")
     return told
+
+
+def _own_cost(run: Run) -> list[str]:
+    """What the harness used itself, and what it adds to an attempt."""
+    own = run.manifest.get("own_cost") or {}
+    length_s = (run.attempts["done_ns"].max() - run.attempts["due_ns"].min()) / 1e9
+    known = [(name, own.get(f"{key}_cpu_s")) for name, key in (("driver", "driver"), ("sampler", "sampler"))]
+    parts = ", ".join(
+        f"{name} {units.percent(cpu_s / length_s)}" for name, cpu_s in known if cpu_s is not None
+    )
+    whole_s = own.get("harness_cpu_s")
+    if whole_s is None or not parts:
+        return []
+    added = overhead(run)
+    each = ", ".join(
+        f"{units.duration(row.overhead_p50_s)} by {row.arm} ({row.start})" for row in records(added)
+    )
+    adds = f"; an attempt that does nothing took {each}" if each else ""
+    return [f"The harness itself used {units.percent(whole_s / length_s)} of a core ({parts}){adds}."]
 
 
 def _noise(run: Run, compared: pd.DataFrame) -> list[str]:

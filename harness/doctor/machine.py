@@ -36,6 +36,8 @@ def look(root: Path) -> Iterator[Finding]:
         "use a machine with two cores or more: one belongs to the harness itself",
     )
     yield _governor()
+    yield _turbo()
+    yield _threads()
     yield _steal()
     memory = psutil.virtual_memory()
     yield judged(
@@ -60,6 +62,28 @@ def _governor() -> Finding:
         governor or "not told (usual for a virtual machine)",
         governor in {None, "performance"},
         "`sudo cpupower frequency-set -g performance`: a clock that varies makes runs differ",
+    )
+
+
+def _turbo() -> Finding:
+    """Whether cores run faster while they are cool: then the first blocks are quicker than the last."""
+    on = machine.turbo()
+    return judged(
+        "turbo",
+        "not told" if on is None else "on" if on else "off",
+        not on,
+        "switch it off (`echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo`, or `boost` elsewhere)",
+    )
+
+
+def _threads() -> Finding:
+    """Whether two logical cores share one: then a container's speed depends on what its neighbour does."""
+    count = machine.threads_per_core()
+    return judged(
+        "threads a core",
+        "not told" if count is None else str(count),
+        count in {None, 1},
+        "switch SMT off (`echo off | sudo tee /sys/devices/system/cpu/smt/control`): neighbours slow each other down",
     )
 
 

@@ -20,8 +20,9 @@ def fingerprint() -> dict[str, object]:
     return {
         "cpu_model": cpus.get("model name") or platform.processor() or None,
         "cores": psutil.cpu_count(logical=True),
-        "threads_per_core": _threads_per_core(),
+        "threads_per_core": threads_per_core(),
         "governor": governor(),
+        "turbo": turbo(),
         "memory_bytes": psutil.virtual_memory().total,
         "swap_bytes": psutil.swap_memory().total,
         "architecture": platform.machine(),
@@ -64,7 +65,17 @@ def steal_s() -> float | None:
     return float(steal) if steal is not None else None
 
 
-def _threads_per_core() -> int | None:
+def turbo() -> bool | None:
+    """Whether cores may clock beyond their base frequency; None where the machine does not tell."""
+    intel = _text(SYS / "devices/system/cpu/intel_pstate/no_turbo")
+    if intel is not None:
+        return intel == "0"
+    boost = _text(SYS / "devices/system/cpu/cpufreq/boost")
+    return None if boost is None else boost == "1"
+
+
+def threads_per_core() -> int | None:
+    """Logical cores to a physical one; None where the machine does not tell."""
     logical, physical = psutil.cpu_count(logical=True), psutil.cpu_count(logical=False)
     return logical // physical if logical and physical else None
 

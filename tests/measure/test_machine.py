@@ -72,3 +72,23 @@ def test_hypervisor(
         (tmp_path / "class/dmi/id").mkdir(parents=True)
         (tmp_path / "class/dmi/id/sys_vendor").write_text(vendor)
     assert machine._hypervisor(cpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("intel_pstate/no_turbo", "0", True),
+        ("intel_pstate/no_turbo", "1", False),
+        ("cpufreq/boost", "1", True),
+        ("cpufreq/boost", "0", False),
+        ("elsewhere", "1", None),
+    ],
+)
+def test_turbo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, expected: bool | None
+) -> None:
+    monkeypatch.setattr(machine, "SYS", tmp_path)
+    path = tmp_path / "devices/system/cpu" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{text}\n")
+    assert machine.turbo() is expected
