@@ -4,7 +4,8 @@
 
 A benchmark is slower, or faster, when the 95 % intervals of its two medians do not overlap and the medians differ by
 more than a tenth: less than that the same code differs by from one run to the next on a shared machine. With fewer
-rounds than an interval takes there is no verdict. Exit code 1 when something is slower.
+rounds than an interval takes there is no verdict; lateness and ratios to peers are held to their targets by the
+benchmarks themselves. Exit code 1 when something is slower.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness.analysis import units
@@ -58,13 +60,34 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     ]
 
 
+def _short(name: str) -> str:
+    return name.removeprefix("tests/benchmarks/")
+
+
 def _median(benchmark: dict[str, Any]) -> Interval:
     found = quantile_interval(benchmark["stats"]["data"], 0.5)
     return found or Interval(benchmark["stats"]["median"], math.nan, math.nan)
 
 
+def figures(run: dict[str, Any]) -> Table:
+    """What the benchmarks found besides their own time: lateness, ratios to peers, cost of a row."""
+    table = Table(title="Figures and ratios", box=None, pad_edge=False)
+    table.add_column("benchmark")
+    table.add_column("found", overflow="fold")
+    for each in run["benchmarks"]:
+        found = ", ".join(
+            f"{name} {units.digits(value) if isinstance(value, float) else value}"
+            for name, value in each["extra_info"].items()
+        )
+        if found:
+            table.add_row(escape(_short(each["fullname"])), found)
+    return table
+
+
 def main(folder: Path) -> int:
     saved = sorted(folder.glob("*/*.json"), key=lambda path: path.stat().st_mtime)
+    if saved:
+        Console(width=140).print(figures(json.loads(saved[-1].read_text())))
     if len(saved) < 2:
         Console().print("Saved. The next run will be compared with this one.")
         return 0
@@ -74,7 +97,7 @@ def main(folder: Path) -> int:
         table.add_column(heading, justify="left" if heading in {"benchmark", "verdict"} else "right")
     for change in changes:
         table.add_row(
-            change.name.removeprefix("tests/benchmarks/"), units.duration(change.before.value),
+            escape(_short(change.name)), units.duration(change.before.value),
             units.duration(change.after.value), units.ratio(change.ratio), change.verdict,
         )  # fmt: skip
     Console(width=140).print(table)

@@ -46,7 +46,7 @@ def test_writing_attempts(benchmark: Any, tmp_path: Path) -> None:
             writer.attempt(an_attempt(sequence=number))
         writer.close("complete")
 
-    benchmark.pedantic(write, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(write, rounds=8, warmup_rounds=1)
     each_s = benchmark.stats.stats.median / ROWS
     benchmark.extra_info["us_per_attempt"] = each_s * 1e6
     assert each_s <= WRITE_LIMIT_S
@@ -63,7 +63,7 @@ def test_loading_and_summarising(benchmark: Any, tmp_path: Path, attempts: int, 
         told: dict[str, float] = json.loads(done.stdout)
         return told
 
-    told = benchmark.pedantic(summarise, rounds=3 if attempts < 5_000_000 else 1)
+    told = benchmark.pedantic(summarise, rounds=6 if attempts < 5_000_000 else 1)
     benchmark.extra_info |= told
     assert told["planned"] == attempts
     assert told["took_s"] <= limit_s
