@@ -69,8 +69,8 @@ class Exit:
 class Container(Protocol):
     """One container, created and perhaps running.
 
-    Every coroutine is safe to call at the same time as those of other containers. `usage` is a quick synchronous
-    read, called from the sampler's thread; it returns None once there is nothing left to read.
+    Every coroutine is safe to call at the same time as those of other containers. `usage` and `brief_usage` are quick
+    synchronous reads, called from any thread; they return None once there is nothing left to read.
     """
 
     @property
@@ -109,6 +109,10 @@ class Container(Protocol):
 
     def usage(self) -> Usage | None:
         """Its counters now, or as it ended where the engine can still tell."""
+        ...
+
+    def brief_usage(self) -> Usage | None:
+        """As `usage`, but None for what is dear to read: at least CPU time and peak memory, for each attempt."""
         ...
 
 

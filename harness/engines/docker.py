@@ -256,6 +256,10 @@ class DockerContainer:
         except (APIError, KeyError):
             return None
 
+    def brief_usage(self) -> Usage | None:
+        """At half the cost of `usage`; None where its control group cannot be read, for Docker takes milliseconds."""
+        return self._group.brief_usage() if self._group else None
+
 
 def _is_gone(error: EngineError) -> bool:
     """Whether Docker refused because the container has ended or been removed already."""
@@ -267,13 +271,18 @@ def _from_stats(stats: dict[str, Any]) -> Usage:
     """Docker's own reading; KeyError for a container that has ended."""
     cpu, memory = stats["cpu_stats"], stats["memory_stats"]
     throttling = cpu["throttling_data"]
+    parts = memory.get("stats", {})  # as memory.stat of either version of control groups
     networks = stats.get("networks", {}).values()
     return Usage(
         cpu_s=cpu["cpu_usage"]["total_usage"] / 1e9,
+        cpu_user_s=cpu["cpu_usage"]["usage_in_usermode"] / 1e9,
+        cpu_system_s=cpu["cpu_usage"]["usage_in_kernelmode"] / 1e9,
         cpu_throttled_s=throttling["throttled_time"] / 1e9,
         cpu_periods=throttling["periods"],
         cpu_throttled_periods=throttling["throttled_periods"],
         memory_bytes=memory["usage"],
+        memory_anonymous_bytes=parts.get("total_rss", parts.get("anon")),
+        memory_file_bytes=parts.get("total_cache", parts.get("file")),
         memory_peak_bytes=memory.get("max_usage"),
         network_in_bytes=sum(n["rx_bytes"] for n in networks),
         network_out_bytes=sum(n["tx_bytes"] for n in networks),

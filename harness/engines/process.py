@@ -151,17 +151,28 @@ class ProcessContainer:
             self._last = self._read() or self._last
         return self._last
 
+    def brief_usage(self) -> Usage | None:
+        """All of `usage`: there is nothing dear in it."""
+        return self.usage()
+
     def _read(self) -> Usage | None:
         try:
             leader = psutil.Process(self._pid)
             members = [leader, *leader.children(recursive=True)]
-            cpu_s = sum(t.user + t.system for t in (member.cpu_times() for member in members))
+            times = [member.cpu_times() for member in members]
             memory_bytes = sum(member.memory_info().rss for member in members)
         except psutil.Error:
             return None
         seen = self._last.memory_peak_bytes or 0 if self._last else 0
         peak = max(memory_bytes, seen, _high_water_bytes(self._pid))
-        return Usage(cpu_s=cpu_s, memory_bytes=memory_bytes, memory_peak_bytes=peak)
+        user_s, system_s = sum(t.user for t in times), sum(t.system for t in times)
+        return Usage(
+            cpu_s=user_s + system_s,
+            cpu_user_s=user_s,
+            cpu_system_s=system_s,
+            memory_bytes=memory_bytes,
+            memory_peak_bytes=peak,
+        )
 
     def _reap(self) -> Exit:
         """Wait in a thread: wait4 gives the exact CPU time of the process and its waited-for children.
@@ -172,6 +183,8 @@ class ProcessContainer:
         self._ended = True
         self._last = Usage(
             cpu_s=resources.ru_utime + resources.ru_stime,
+            cpu_user_s=resources.ru_utime,
+            cpu_system_s=resources.ru_stime,
             memory_peak_bytes=self._last.memory_peak_bytes if self._last else None,
         )
         code = os.waitstatus_to_exitcode(status)

@@ -1,24 +1,33 @@
 """Counters of one container, read from its control group (v1 and v2).
 
-Source: Linux kernel documentation, admin-guide/cgroup-v1/{cpuacct,memory,blkio-controller}.rst and
-admin-guide/cgroup-v2.rst. Files are opened once and read again with pread, which costs about 5 us a file.
-
 A container's group vanishes with it. Where the harness may make groups, it puts each container into a parent of its
-own, whose CPU and peak counters include children that have gone: so a job of 50 ms is measured to the end.
+own, whose CPU and peak counters include children that have gone: so a job of 50 ms is measured to the end. Version 2
+does so for OOM kills and block I/O as well. What the parent lacks (throttling and network; version 1 also OOM kills
+and block I/O) is as in the last reading before the end.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from dataclasses import replace
+import threading
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, Protocol
 
+from harness.measure.cgroup_v1 import GroupV1
+from harness.measure.cgroup_v2 import GroupV2
+from harness.measure.processes import Processes
 from harness.measure.usage import Usage
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
 PARENT = "placement-harness"
-READ_BYTES = 16_384
+# What only ever grows; the rest is true of a moment.
+COUNTERS = frozenset(field.name for field in fields(Usage)) - {
+    "memory_bytes",
+    "memory_anonymous_bytes",
+    "memory_file_bytes",
+}
 
 
 def version(root: Path = CGROUP_ROOT) -> int | None:
@@ -28,77 +37,109 @@ def version(root: Path = CGROUP_ROOT) -> int | None:
     return 1 if (root / "memory").is_dir() else None
 
 
-class _Files:
-    """Files of one group, opened at first use and kept open."""
+class Group(Protocol):
+    """A control group of either version. Both halves of a reading are by the names of `Usage`."""
 
-    def __init__(self, folders: dict[str, Path]) -> None:
-        self._folders = folders
-        self._open: dict[tuple[str, str], int] = {}
+    @property
+    def asks_processes(self) -> bool:
+        """Whether the kernel counts no block I/O for the group, so that its processes are asked."""
+        ...
 
-    def text(self, controller: str, name: str) -> str | None:
-        """Contents now; None when the kernel has no such file or the group has gone."""
-        key = (controller, name)
-        try:
-            if key not in self._open:
-                self._open[key] = os.open(self._folders[controller] / name, os.O_RDONLY)
-            return os.pread(self._open[key], READ_BYTES, 0).decode()
-        except (OSError, KeyError):
-            return None
+    def often(self, processes: Processes | None) -> dict[str, Any] | None:
+        """What is cheap to read or else lost at the end, network only if `processes` are given; None once gone."""
+        ...
 
-    def number(self, controller: str, name: str) -> int | None:
-        """The file's one number."""
-        text = self.text(controller, name)
-        return int(text) if text and text.strip().isdigit() else None
-
-    def table(self, controller: str, name: str) -> dict[str, int]:
-        """A file of `key value` lines."""
-        lines = (line.split() for line in (self.text(controller, name) or "").splitlines())
-        return {pair[0]: int(pair[1]) for pair in lines if len(pair) == 2}
+    def seldom(self) -> dict[str, Any]:
+        """The rest."""
+        ...
 
     def close(self) -> None:
-        for descriptor in self._open.values():
-            os.close(descriptor)
-        self._open.clear()
+        """Close its files."""
+        ...
 
 
 class ContainerGroup:
-    """The control group of one container; `parent` is a group made for it alone, if there is one."""
+    """The control group of one container; `parent` is a group made for it alone, if there is one.
 
-    def __init__(self, folders: dict[str, Path], parents: dict[str, Path], pid: int) -> None:
-        self._read = _read_v2 if version() == 2 else _read_v1
-        self._own = _Files(folders)
-        self._parent = _Files(parents)
-        self._network = Path(f"/proc/{pid}/net/dev")
+    Any thread may call any method: placements read at the end of an attempt, while the sampler reads as well.
+    """
+
+    def __init__(
+        self,
+        folders: dict[str, Path],
+        parents: dict[str, Path],
+        pid: int,
+        root: Path = CGROUP_ROOT,
+        proc: Path = PROC,
+    ) -> None:
+        self._make = GroupV2 if version(root) == 2 else GroupV1
+        self._root = root
+        self._parents = parents
+        self._own: Group = self._make(folders, root)
+        self._processes = Processes(pid, folders.get("") or folders.get("memory"), proc)
+        self._parent: Group | None = None
         self._last: Usage | None = None
+        self._last_brief: Usage | None = None
+        self._closed = False
+        # A descriptor that is closed here may at once be another file's, and be read by the other thread.
+        self._lock = threading.Lock()
 
     def usage(self) -> Usage | None:
         """Counters now, or the last known with the parent's totals once the container has gone."""
-        own = self._read(self._own)
-        if own.cpu_s is not None:
-            received, sent = _network_bytes(self._network)
-            self._last = replace(own, network_in_bytes=received, network_out_bytes=sent)
+        with self._lock:
+            if self._closed:
+                return self._last
+            if self._own.asks_processes:
+                self._processes.follow_members()
+            often = self._own.often(self._processes)
+            self._last = Usage(**often, **self._own.seldom()) if often is not None else self._at_end()
             return self._last
-        total = self._read(self._parent)
-        if total.cpu_s is None:
-            return self._last
-        return replace(
-            self._last or Usage(),
-            cpu_s=total.cpu_s,
-            memory_peak_bytes=total.memory_peak_bytes,
-            memory_bytes=None,
-            memory_anonymous_bytes=None,
-        )
+
+    def brief_usage(self) -> Usage | None:
+        """As `usage` at half the cost, and None for what it leaves out: mainly the two kinds of memory."""
+        with self._lock:
+            if self._closed:
+                return self._last
+            often = self._own.often(self._processes)
+            if often is None:
+                self._last = self._at_end()
+                return self._last
+            self._last_brief = Usage(**often)
+            return self._last_brief
 
     def close(self) -> None:
-        """Close the files."""
-        self._own.close()
-        self._parent.close()
+        """Close the files; `usage` then repeats what was known."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._own.close()
+            self._processes.close()
+            if self._parent is not None:
+                self._parent.close()
+
+    def _at_end(self) -> Usage | None:
+        if self._parent is None:  # opened only now: most containers are removed while they live
+            self._parent = self._make(self._parents, self._root)
+        often = self._parent.often(None)
+        total = Usage(**often, **self._parent.seldom()) if often is not None else None
+        known = [usage for usage in (self._last, self._last_brief, total) if usage is not None]
+        return ended(*known) if known else None
+
+
+def ended(*readings: Usage) -> Usage:
+    """The highest of each counter, and nothing of what a container that has gone can no longer have."""
+    highest: dict[str, Any] = {}
+    for name in COUNTERS:
+        known = [count for reading in readings if (count := getattr(reading, name)) is not None]
+        highest[name] = max(known, default=None)
+    return Usage(**highest)
 
 
 def folders_of(pid: int, root: Path = CGROUP_ROOT) -> dict[str, Path]:
     """Controller -> folder of a process's group; under v2 there is one, named ``.  Empty if unreadable."""
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
     except OSError:
         return {}
     unified = version(root) == 2
@@ -124,70 +165,3 @@ def remove_parent(name: str, root: Path = CGROUP_ROOT) -> None:
     for folder in root.glob(f"**/{PARENT}/{name}") if version(root) == 2 else root.glob(f"*/{PARENT}/{name}"):
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _read_v1(files: _Files) -> Usage:
-    cpu_ns = files.number("cpuacct", "cpuacct.usage")
-    if cpu_ns is None:
-        return Usage()
-    throttling = files.table("cpu", "cpu.stat")
-    memory = files.table("memory", "memory.stat")
-    throttled_ns = throttling.get("throttled_time")
-    return Usage(
-        cpu_s=cpu_ns / 1e9,
-        cpu_throttled_s=None if throttled_ns is None else throttled_ns / 1e9,
-        cpu_periods=throttling.get("nr_periods"),
-        cpu_throttled_periods=throttling.get("nr_throttled"),
-        memory_bytes=files.number("memory", "memory.usage_in_bytes"),
-        memory_anonymous_bytes=memory.get("total_rss"),
-        memory_peak_bytes=files.number("memory", "memory.max_usage_in_bytes"),
-        oom_kills=files.table("memory", "memory.oom_control").get("oom_kill"),
-        **_io_v1(files.text("blkio", "blkio.throttle.io_service_bytes") or ""),
-    )
-
-
-def _io_v1(text: str) -> dict[str, int]:
-    """Lines such as `254:0 Read 4096`, summed over devices."""
-    total = {"Read": 0, "Write": 0}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] in total:
-            total[words[1]] += int(words[2])
-    return {"read_bytes": total["Read"], "written_bytes": total["Write"]}
-
-
-def _read_v2(files: _Files) -> Usage:
-    cpu = files.table("", "cpu.stat")
-    if "usage_usec" not in cpu:
-        return Usage()
-    memory = files.table("", "memory.stat")
-    return Usage(
-        cpu_s=cpu["usage_usec"] / 1e6,
-        cpu_throttled_s=cpu["throttled_usec"] / 1e6 if "throttled_usec" in cpu else None,
-        cpu_periods=cpu.get("nr_periods"),
-        cpu_throttled_periods=cpu.get("nr_throttled"),
-        memory_bytes=files.number("", "memory.current"),
-        memory_anonymous_bytes=memory.get("anon"),
-        memory_peak_bytes=files.number("", "memory.peak"),
-        oom_kills=files.table("", "memory.events").get("oom_kill"),
-        **_io_v2(files.text("", "io.stat") or ""),
-    )
-
-
-def _io_v2(text: str) -> dict[str, int]:
-    """Lines such as `254:0 rbytes=4096 wbytes=0 rios=1 ...`, summed over devices."""
-    pairs = [word.split("=") for line in text.splitlines() for word in line.split()[1:]]
-    return {
-        "read_bytes": sum(int(v) for k, v in pairs if k == "rbytes"),
-        "written_bytes": sum(int(v) for k, v in pairs if k == "wbytes"),
-    }
-
-
-def _network_bytes(path: Path) -> tuple[int | None, int | None]:
-    """Bytes received and sent over every interface but loopback, of the process's network namespace."""
-    try:
-        lines = path.read_text().splitlines()[2:]
-    except OSError:
-        return None, None
-    counts = [line.split(":", 1)[1].split() for line in lines if not line.strip().startswith("lo:")]
-    return sum(int(c[0]) for c in counts), sum(int(c[8]) for c in counts)

@@ -10,11 +10,14 @@ class Usage:
     """One reading of a container's counters; None where this machine cannot tell."""
 
     cpu_s: float | None = None
+    cpu_user_s: float | None = None
+    cpu_system_s: float | None = None
     cpu_throttled_s: float | None = None
     cpu_periods: int | None = None
     cpu_throttled_periods: int | None = None
     memory_bytes: int | None = None
     memory_anonymous_bytes: int | None = None
+    memory_file_bytes: int | None = None
     memory_peak_bytes: int | None = None
     oom_kills: int | None = None
     read_bytes: int | None = None

@@ -159,7 +159,7 @@ class FunctionPlacement:
     ) -> None:
         container = environment.container
         # A cold attempt caused its container, so all that the container used before is its own.
-        before = Usage(cpu_s=0.0) if cold else container.usage()
+        before = Usage(cpu_s=0.0) if cold else container.brief_usage()
         sent_ns = self.bench.clock.now_ns()
         invocation = Invocation(
             request_id=str(uuid.uuid4()),
@@ -169,7 +169,7 @@ class FunctionPlacement:
         answer, outcome, error = await self._answer(environment, invocation)
         done_ns = self.bench.clock.now_ns()
         result, wrong = item_result(answer) if answer and outcome is Outcome.OK else (None, "")
-        after = container.usage()
+        after = container.brief_usage()
         duration_s = (done_ns - sent_ns) / 1e9
         row = attempt(
             self.bench,

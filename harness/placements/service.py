@@ -65,7 +65,7 @@ class ServicePlacement:
         task.given += 1
         alone, given = task.in_hand == 1, task.given
         container = task.launched.container
-        before = container.usage() if alone else None
+        before = container.brief_usage() if alone else None
         result: dict[str, Any] | None = None
         try:
             status, body = await self._post(task, work.item)
@@ -77,7 +77,7 @@ class ServicePlacement:
         finally:
             task.in_hand -= 1
         done_ns = self.bench.clock.now_ns()
-        usage = container.usage()
+        usage = container.brief_usage()
         row = attempt(
             self.bench,
             work,

@@ -1,0 +1,72 @@
+"""What only the processes of a container can tell: its network traffic, and its disk traffic if its group does not.
+
+Source: proc(5), /proc/PID/net/dev and /proc/PID/io. A process's `write_bytes` counts when it dirties a page, so it
+holds buffered writes that the disk has yet to see; what children transferred is added when they are waited for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.measure.counter_files import open_or_none, read_or_none, value
+
+Pair = tuple[int | None, int | None]
+NOTHING: Pair = (None, None)
+
+
+class Processes:
+    """The processes of one container, of which `pid` is the first; `group` is a folder with its cgroup.procs."""
+
+    def __init__(self, pid: int, group: Path | None, proc: Path) -> None:
+        self._proc = proc
+        # Opened at once: later the number may be some other process's. It keeps the network namespace alive.
+        self._network = open_or_none(proc / str(pid) / "net/dev")
+        self._members = open_or_none(group / "cgroup.procs") if group is not None else None
+        self._io: dict[bytes, int] = {}
+
+    def network_bytes(self) -> Pair:
+        """Bytes received and sent over every interface but loopback; None, None if unreadable."""
+        text = read_or_none(self._network)
+        if text is None:
+            return NOTHING
+        received = sent = 0
+        for line in text.splitlines()[2:]:
+            name, _, counts = line.partition(b":")
+            if name.strip() != b"lo":
+                words = counts.split()
+                received += int(words[0])
+                sent += int(words[8])
+        return received, sent
+
+    def io_bytes(self) -> Pair:
+        """Bytes read from and written to block devices; None, None if unreadable.
+
+        Of the processes that `follow_members` last found, and of those that they have waited for.
+        """
+        texts = [text for d in self._io.values() if (text := read_or_none(d)) is not None]
+        if not texts:
+            return NOTHING
+        return (
+            sum(value(text, b"read_bytes:") or 0 for text in texts),
+            sum(value(text, b"write_bytes:") or 0 for text in texts),
+        )
+
+    def follow_members(self) -> None:
+        """Find out which processes there are now."""
+        members = set((read_or_none(self._members) or b"").split())
+        if members == self._io.keys():
+            return
+        for pid in self._io.keys() - members:
+            os.close(self._io.pop(pid))
+        for pid in members - self._io.keys():
+            if (descriptor := open_or_none(self._proc / pid.decode() / "io")) is not None:
+                self._io[pid] = descriptor
+
+    def close(self) -> None:
+        """Close the files; whatever is asked for afterwards is None."""
+        for descriptor in (self._network, self._members, *self._io.values()):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._network = self._members = None
+        self._io.clear()
