@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import psutil
 
@@ -16,7 +16,7 @@ from harness.measure.usage import Usage
 from harness.rows import Sample
 
 PERIOD_S = 0.05
-# A complete reading twice a second, brief ones between, of containers that can be read briefly.
+# A complete reading twice a second, brief ones between.
 COMPLETE_EVERY = 10
 HOST = "host"
 # What a sample has of a reading. Of the ways to copy 15 fields this is the quickest; `asdict` takes 10 us.
@@ -36,11 +36,6 @@ class Readable(Protocol):
         """Counters now."""
         ...
 
-
-@runtime_checkable
-class BrieflyReadable(Readable, Protocol):
-    """What can also be read at less cost."""
-
     def brief_usage(self) -> Usage | None:
         """Counters now, None for those that are dear to read."""
         ...
@@ -53,7 +48,6 @@ class _Watched:
     container: Readable
     arm: str
     block: int
-    brief: Callable[[], Usage | None]
     readings: int = 0
     ended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,8 +83,7 @@ class Sampler:
 
     def watch(self, container: Readable, arm: str, block: int) -> None:
         """Sample this container from now on."""
-        brief = container.brief_usage if isinstance(container, BrieflyReadable) else container.usage
-        self._watched[container.name] = _Watched(container, arm, block, brief)
+        self._watched[container.name] = _Watched(container, arm, block)
 
     def unwatch(self, container: Readable) -> None:
         """Take a last reading, marked final, and leave the container alone. Does nothing if it was not watched."""
@@ -123,7 +116,7 @@ class Sampler:
             watched.ended = final
             try:
                 complete = final or watched.readings % COMPLETE_EVERY == 0
-                usage = container.usage() if complete else watched.brief()
+                usage = container.usage() if complete else container.brief_usage()
                 watched.readings += 1
             except Exception as error:  # one container must not end the sampling of all the others
                 self.failures[container.name] = f"{type(error).__name__}: {error}"

@@ -72,6 +72,7 @@ async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]
             "sampler_rounds": prepared.sampler.rounds,
             "driver_preferred": preferred,
         }
+        warnings += [f"{name} could not be sampled: {why}" for name, why in prepared.sampler.failures.items()]
         stolen_s = None if steal_before_s is None else (steal_s() or 0.0) - steal_before_s
         prepared.close()
         prepared.writer.close(state, own_cost=own_cost, warnings=warnings, steal_during_s=stolen_s)
