@@ -15,6 +15,7 @@ import pytest
 
 from tests.benchmarks import peers
 
+pytestmark = pytest.mark.timed
 LATENESS = """
 import asyncio, gc, json, os, sys, time
 os.sched_setaffinity(0, {0})

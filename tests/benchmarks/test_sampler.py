@@ -22,7 +22,7 @@ CONTAINERS = 20
 SHARE_OF_A_CORE = 0.03
 SAMPLED_S = 5.0
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timed]
 
 
 class Real:

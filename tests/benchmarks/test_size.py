@@ -17,6 +17,7 @@ from harness.runs import RunWriter
 from tests.big import make_big_run
 from tests.rows import an_attempt
 
+pytestmark = pytest.mark.timed
 ROWS = 20_000
 WRITE_LIMIT_S = 20e-6
 SUMMARISE = """
