@@ -22,22 +22,23 @@ class Processes:
         self._proc = proc
         # Opened at once: later the number may be some other process's. It keeps the network namespace alive.
         self._network = open_or_none(proc / str(pid) / "net/dev")
-        self._members = open_or_none(group / "cgroup.procs") if group is not None else None
+        self._network_known: Pair = NOTHING
+        self._members = group / "cgroup.procs" if group is not None else None
         self._io: dict[bytes, int] = {}
 
     def network_bytes(self) -> Pair:
-        """Bytes received and sent over every interface but loopback; None, None if unreadable."""
+        """Bytes received and sent over every interface but loopback; None, None if unreadable.
+
+        An engine takes the interfaces away as a container ends: then what they last had is repeated.
+        """
         text = read_or_none(self._network)
         if text is None:
             return NOTHING
-        received = sent = 0
-        for line in text.splitlines()[2:]:
-            name, _, counts = line.partition(b":")
-            if name.strip() != b"lo":
-                words = counts.split()
-                received += int(words[0])
-                sent += int(words[8])
-        return received, sent
+        others = [line for line in text.splitlines()[2:] if not line.lstrip().startswith(b"lo:")]
+        if others or self._network_known == NOTHING:
+            words = [line.partition(b":")[2].split() for line in others]
+            self._network_known = sum(int(w[0]) for w in words), sum(int(w[8]) for w in words)
+        return self._network_known
 
     def io_bytes(self) -> Pair:
         """Bytes read from and written to block devices; None, None if unreadable.
@@ -53,8 +54,12 @@ class Processes:
         )
 
     def follow_members(self) -> None:
-        """Find out which processes there are now."""
-        members = set((read_or_none(self._members) or b"").split())
+        """Find out which processes there are now.
+
+        The file is opened anew: version 1 repeats to an open one the list of up to a second ago, or forever to
+        whoever reads it twice a second (kernel/cgroup/cgroup-v1.c, cgroup_pidlist_start).
+        """
+        members = set(_words(self._members))
         if members == self._io.keys():
             return
         for pid in self._io.keys() - members:
@@ -65,8 +70,16 @@ class Processes:
 
     def close(self) -> None:
         """Close the files; whatever is asked for afterwards is None."""
-        for descriptor in (self._network, self._members, *self._io.values()):
+        for descriptor in (self._network, *self._io.values()):
             if descriptor is not None:
                 os.close(descriptor)
-        self._network = self._members = None
+        self._network = None
         self._io.clear()
+
+
+def _words(path: Path | None) -> list[bytes]:
+    """Of the file as it is now; none if there is no such file."""
+    try:
+        return path.read_bytes().split() if path is not None else []
+    except OSError:
+        return []

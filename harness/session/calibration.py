@@ -49,11 +49,14 @@ async def calibrate(stage: Stage, arms: Sequence[plan.Arm], item: str, folder: P
     tee = _Tee(stage.recorder)
     store_out = folder / "calibration"
     make_store(store_out)
-    phase = plan.PlannedPhase(OVERHEAD, (item,) * ITEMS, np.arange(ITEMS) / RATE_PER_S)
+    paced = plan.PlannedPhase(OVERHEAD, (item,) * ITEMS, np.arange(ITEMS) / RATE_PER_S)
     own = Stage(stage.run, stage.engine, stage.clock, stage.driver, tee, stage.sampler, stage.store_in)
     for arm in arms:
         if arm.duplicate_of is None:
-            await run_arm(own, Job(NO_BLOCK, True, arm, [phase], WORKLOAD, {}, store_out))
+            # Whatever is cold becomes warm first, or the others would wait for it.
+            count = arm.settings.parallel
+            first = plan.PlannedPhase(OVERHEAD, (item,) * count, np.zeros(count))
+            await run_arm(own, Job(NO_BLOCK, True, arm, [first, paced], WORKLOAD, {}, store_out))
     shutil.rmtree(store_out)
     return _check_clock(stage, tee.attempts)
 
