@@ -117,7 +117,10 @@ PlacementSettings = Annotated[FunctionSettings | BatchSettings | ServiceSettings
 
 
 class Scenario(_Strict):
-    """A scenario as run. `placements` maps the name of each arm to its placement."""
+    """A scenario as run. `placements` maps the name of each arm to its placement, `aa` names the one run twice.
+
+    In a file without `aa` that is the first of several placements; `aa = ""` stands for none.
+    """
 
     name: Name
     title: str
@@ -148,7 +151,7 @@ class Scenario(_Strict):
         return self
 
     def only(self, placements: list[str]) -> Scenario:
-        """The same scenario with some of its placements; the A/A arm stays if its original does."""
+        """The same scenario with some of its placements; the A/A arm becomes that of another where its original goes."""
         unknown = [name for name in placements if name not in self.placements]
         if unknown:
             raise ScenarioError(
@@ -158,8 +161,8 @@ class Scenario(_Strict):
         objectives = tuple(
             each for each in self.objectives if each.placement is None or each.placement in kept
         )
-        changes = {"placements": kept, "aa": self.aa if self.aa in kept else None, "objectives": objectives}
-        return self.model_copy(update=changes)
+        aa = self.aa if self.aa in kept or self.aa is None else _usual_aa(kept)
+        return self.model_copy(update={"placements": kept, "aa": aa, "objectives": objectives})
 
     def twice(self, placement: str) -> Scenario:
         """The same scenario with one placement and its duplicate, which is all that a noise floor takes."""
@@ -220,7 +223,13 @@ def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
         # A function's CPU share follows from its memory, so the common vCPU is not one of its keys.
         common = {k: v for k, v in size.items() if not (kind == "function" and k == "vcpu")}
         filled[name] = {"kind": kind} | common | own
-    return data | {"placements": filled}
+    # A comparison without an A/A arm can claim nothing, so it takes an empty text to do without.
+    return data | {"placements": filled, "aa": data.get("aa", _usual_aa(filled)) or None}
+
+
+def _usual_aa(placements: dict[str, Any]) -> str | None:
+    """The first placement is run twice, where there is something to compare it with."""
+    return next(iter(placements)) if len(placements) > 1 else None
 
 
 def _line(error: Any) -> str:

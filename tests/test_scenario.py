@@ -97,9 +97,16 @@ def test_an_unknown_name_lists_what_ships() -> None:
         scenario.find("nope")
 
 
-def test_only_keeps_the_aa_arm_with_its_original(tmp_path: Path) -> None:
+def test_only_keeps_an_aa_arm_where_there_is_something_to_compare(tmp_path: Path) -> None:
     whole = load(tmp_path, GOOD)
     assert whole.only(["function"]).aa == "function"
     assert whole.only(["batch"]).aa is None
+    assert whole.only(["batch", "big_service"]).aa == "batch"
+    assert whole.twice("batch").aa == "batch"
     with pytest.raises(ScenarioError, match="'pod'"):
         whole.only(["pod"])
+
+
+def test_every_comparison_has_an_aa_arm_unless_it_is_refused(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD.replace('aa = "function"', "")).aa == "function"
+    assert load(tmp_path, GOOD.replace('aa = "function"', 'aa = ""')).aa is None

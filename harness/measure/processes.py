@@ -59,7 +59,10 @@ class Processes:
         The file is opened anew: version 1 repeats to an open one the list of up to a second ago, or forever to
         whoever reads it twice a second (kernel/cgroup/cgroup-v1.c, cgroup_pidlist_start).
         """
-        members = set(_words(self._members))
+        listing = open_or_none(self._members) if self._members is not None else None
+        members = set((read_or_none(listing) or b"").split())
+        if listing is not None:
+            os.close(listing)
         if members == self._io.keys():
             return
         for pid in self._io.keys() - members:
@@ -75,11 +78,3 @@ class Processes:
                 os.close(descriptor)
         self._network = None
         self._io.clear()
-
-
-def _words(path: Path | None) -> list[bytes]:
-    """Of the file as it is now; none if there is no such file."""
-    try:
-        return path.read_bytes().split() if path is not None else []
-    except OSError:
-        return []

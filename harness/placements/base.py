@@ -149,6 +149,7 @@ class Bench:
     async def remove(self, launched: Launched, grace_s: float = 0.0) -> None:
         """Stop a container if it still runs, and remove it."""
         if not launched.ended.done():
+            launched.container.usage()  # what its group alone has is lost with its end; the engine keeps this reading
             await launched.container.stop(grace_s)
         await launched.ended
         self.watcher.unwatch(launched.container)

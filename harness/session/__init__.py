@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import resource
 import shutil
 import signal
 import sys
@@ -127,6 +128,7 @@ def _measuring() -> Iterator[bool]:
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()
+    _allow_many_descriptors()
     preferred = prefer_this_thread()
     try:
         yield preferred
@@ -135,6 +137,13 @@ def _measuring() -> Iterator[bool]:
             make_this_thread_ordinary()
         gc.unfreeze()
         sys.setswitchinterval(interval_s)
+
+
+def _allow_many_descriptors() -> None:
+    """Each container holds some ten open, and the usual soft limit of 1,024 is soon reached; the hard one is ours."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager
