@@ -151,7 +151,7 @@ class Scenario(_Strict):
         return self
 
     def only(self, placements: list[str]) -> Scenario:
-        """The same scenario with some of its placements; the A/A arm becomes that of another where its original goes."""
+        """The same scenario with some placements; the A/A arm becomes that of another where its original goes."""
         unknown = [name for name in placements if name not in self.placements]
         if unknown:
             raise ScenarioError(
