@@ -13,7 +13,7 @@ from harness import __version__
 from harness.report.charts import charts
 from harness.report.contents import Contents
 from harness.report.method import method_tables
-from harness.report.results import result_tables
+from harness.report.results import first_tables, result_tables
 
 RUNTIME_CALL = "window.vegaEmbed = vegaEmbed;"
 
@@ -31,6 +31,7 @@ def html(contents: Contents) -> str:
         attempts=f"{len(contents.run.attempts):,}",
         banners=contents.banners(),
         sentences=contents.sentences,
+        first=first_tables(contents),
         results=result_tables(contents),
         method=method_tables(contents),
         differences=manifest.get("differences") or [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.report.contents import Contents
 from harness.report.method import method_tables
-from harness.report.results import result_tables
+from harness.report.results import first_tables, result_tables
 from harness.report.table import Table
 
 
@@ -18,7 +18,7 @@ def markdown(contents: Contents) -> str:
     ]
     told += [f"> **Note:** {banner}" for banner in contents.banners()]
     told += contents.sentences
-    told += [_table(table) for table in result_tables(contents) if table.rows]
+    told += [_table(table) for table in [*first_tables(contents), *result_tables(contents)] if table.rows]
     told += ["## How it was measured", *(f"- {each}" for each in manifest.get("differences") or [])]
     told += [_table(table) for table in method_tables(contents) if table.rows]
     return "\n\n".join(told) + "\n"
