@@ -59,6 +59,7 @@ class DockerEngine:
         self._api = ThreadPoolExecutor(API_THREADS, "docker")
         self._waits = ThreadPoolExecutor(WAIT_THREADS, "docker-wait")
         self._info = client.info()
+        self._containers: set[DockerContainer] = set()
         # Only where cgroups can be named freely and removed again: see measure/cgroup.py.
         self._own_parents = os.geteuid() == 0 and self._info.get("CgroupDriver") == "cgroupfs"
         self._network = client.networks.create(
@@ -99,7 +100,13 @@ class DockerEngine:
             host_config=self._host_config(spec),
             volumes=["/tmp"],  # noqa: S108  (on disk: a tmpfs would count against the memory limit)
         )
-        return DockerContainer(self, self._client.api, created["Id"], spec, own_parent=self._own_parents)
+        container = DockerContainer(self, self._client.api, created["Id"], spec, own_parent=self._own_parents)
+        self._containers.add(container)
+        return container
+
+    def forget(self, container: DockerContainer) -> None:
+        """It has been removed."""
+        self._containers.discard(container)
 
     def _host_config(self, spec: ContainerSpec) -> dict[str, Any]:
         asked = spec.limits
@@ -151,6 +158,8 @@ class DockerEngine:
         await asyncio.to_thread(self._api.shutdown, cancel_futures=True)
         await asyncio.to_thread(remove_run, self._client, self._run)
         self._waits.shutdown(wait=False, cancel_futures=True)
+        for container in list(self._containers):
+            container.let_go()
 
 
 def remove_run(client: docker.DockerClient, run: str) -> None:
@@ -238,6 +247,11 @@ class DockerContainer:
         except EngineError as error:
             if not _is_gone(error):
                 raise
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close and remove its control group, once the container is gone."""
+        self._engine.forget(self)
         if self._group:
             self._group.close()
         if self._own_parent:
