@@ -131,7 +131,9 @@ def test_a_run_is_complete_and_every_planned_item_is_one_row(
 
 @pytest.mark.docker
 def test_limits_in_force_are_those_asked_for_in_every_placement(command: list[str], tmp_path: Path) -> None:
-    subprocess.run([*command, "--engine", "docker", "--json"], check=True, timeout=120, capture_output=True)
+    words = [*command, "--engine", "docker", "--json"]
+    done = subprocess.run(words, check=False, timeout=120, capture_output=True, text=True)
+    assert done.returncode == unless_noisy(tmp_path, 0), done.stderr
     manifest = harness.load(only_run(tmp_path)).manifest
     assert manifest["warnings"] == []
     assert manifest["image"]["reference"].startswith("placement-harness/thumbnail:")
@@ -187,7 +189,7 @@ def test_a_harness_killed_outright_leaves_a_folder_that_loads_and_doctor_cleans_
 def test_without_docker_the_first_line_says_so_and_how_to_get_it(command: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"DOCKER_HOST": "unix:///nonexistent.sock"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == unless_noisy(tmp_path, 0), done.stderr
     first = done.stdout.splitlines()[0]
     assert "NOT used" in first
     assert "scripts/docker.sh" in first
