@@ -6,6 +6,7 @@ items at the same offsets, and the order of the arms is drawn anew for each bloc
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from harness.arrivals import Offsets
 from harness.scenario import PlacementSettings, Scenario
 
 # Streams of random numbers, one a purpose, so that adding draws to one leaves the others as they were.
-ORDER, ITEMS, ARRIVALS = range(3)
+ORDER, ITEMS, ARRIVALS, PLACEMENT = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def block(scenario: Scenario, index: int, keys: Sequence[str], *, warmup: bool) 
         offsets_s = phase.arrivals.offsets_s(arrivals)
         phases.append(PlannedPhase(phase.name, _draw(items, keys, len(offsets_s)), offsets_s))
     return Block(index, warmup, tuple(named[i] for i in order), tuple(phases))
+
+
+def arm_seed(seed: int, block_index: int, arm: str) -> int:
+    """The seed of an arm's own random choices in one block; the block without a number (-1) has one as well."""
+    words = np.random.SeedSequence([seed, PLACEMENT, block_index + 1, zlib.crc32(arm.encode())])
+    return int(words.generate_state(1)[0])
 
 
 def _draw(rng: np.random.Generator, keys: Sequence[str], count: int) -> tuple[str, ...]:

@@ -78,6 +78,9 @@ class Attempt:
     handler_s: float | None = column(
         "from the workload's first line to its last; null when it never ran", width=32
     )
+    duration_s: float | None = column(
+        "function only: Lambda's Duration, from the event's delivery to its answer; null elsewhere", width=32
+    )
     billed_s: float | None = column(
         "function only: duration that Lambda bills for, INIT included, rounded up to 1 ms; null elsewhere"
     )

@@ -50,7 +50,7 @@ def _cell(cell: tuple[int, int, int], count: int, start_ns: int, rng: np.random.
         "due_ns": due_ns, "sent_ns": sent_ns, "started_ns": sent_ns + 1_000_000, "done_ns": done_ns,
         "latency_s": latency_s, "service_s": latency_s - 1e-4, "queue_s": latency_s * 0.2, "fetch_s": latency_s * 0.1,
         "work_s": latency_s * 0.5, "store_s": latency_s * 0.1, "answer_s": latency_s * 0.05,
-        "other_s": latency_s * 0.05, "handler_s": latency_s * 0.7, "billed_s": np.ceil(latency_s * 1000) / 1000,
+        "other_s": latency_s * 0.05, "handler_s": latency_s * 0.7, "duration_s": latency_s * 0.7, "billed_s": np.ceil(latency_s * 1000) / 1000,
         "cpu_s": latency_s * 0.5, "container_cpu_s": latency_s * 0.6, "sequence": np.arange(count),
         "memory_peak_bytes": np.full(count, 60_000_000), "bytes_in": rng.integers(10_000, 3_000_000, count),
         "bytes_out": rng.integers(1_000, 30_000, count), "cold": rng.random(count) < 0.01,

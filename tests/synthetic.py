@@ -115,6 +115,7 @@ class _Maker:
             latency_s=latency_s, service_s=latency_s - late_s, cold=bool(parts), queue_s=queue_s, work_s=work_s,
             fetch_s=body_s * 0.1, store_s=body_s * 0.05, answer_s=body_s * 0.03, other_s=body_s * 0.02,
             handler_s=body_s * 0.65,
+            duration_s=body_s * 0.7 if placement == "function" else None,
             billed_s=np.ceil((body_s * 0.7 + parts.get("init_s", 0)) * 1000) / 1000
             if placement == "function" else None,
             cpu_s=work_s * 0.9, memory_peak_bytes=60 * MIB, bytes_in=1_000_000, bytes_out=9_000, container=container,

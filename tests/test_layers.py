@@ -31,6 +31,7 @@ LAYERS = [
     ["harness.cost"],
     ["harness.judgement"],
     ["harness.report"],
+    ["harness.serve"],
     ["harness.cli", "harness.__main__"],
 ]
 

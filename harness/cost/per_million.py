@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.cells import valid_items
+from harness.analysis.containers import lives
 from harness.cost.book import PriceBook
 from harness.cost.fargate import MINIMUM_S, Size, smallest
 from harness.runs import Run
@@ -68,13 +69,10 @@ def cost_per_million(run: Run, book: PriceBook) -> pd.DataFrame:
 
 def container_lives_s(run: Run) -> pd.Series:
     """Seconds from start to end of each container, by its name; without those that were never seen to end."""
-    events = run.events[run.events["kind"].isin(["container_started", "container_ended"])]
-    moments = events.astype({"container": str, "kind": str}).pivot_table(
-        "at_ns", "container", "kind", "first"
+    found = lives(run.events)
+    return pd.Series(
+        (found["ended_ns"] - found["started_ns"]).to_numpy() / 1e9, index=found["container"], dtype="float64"
     )
-    if moments.shape[1] < 2:
-        return pd.Series(dtype="float64")
-    return ((moments["container_ended"] - moments["container_started"]) / 1e9).dropna()
 
 
 def lambda_usd(memory_mb: float, billed_s: float, book: PriceBook) -> float:

@@ -7,7 +7,7 @@ its containers, so a specification means the same under each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,7 +29,8 @@ class Limits:
 
     `vcpu` may be a fraction of one core. `cpu` tells whether it is a hard limit, in windows of `cpu_period_us`
     (Lambda throttles in windows of 20 ms), or a share that counts only when the cores are busy. Swap is off, so
-    `memory_bytes` is all there is.
+    `memory_bytes` is all there is. `temporary_bytes` is the size of /tmp, which is disk and no memory; None is as
+    much as the disk has. `open_files` is each process's limit of descriptors.
     """
 
     vcpu: float
@@ -37,14 +38,18 @@ class Limits:
     cpu_period_us: int = 20_000
     pids: int = 1024
     cpu: Literal["hard", "share"] = "hard"
+    temporary_bytes: int | None = None
+    open_files: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """One container to be made: always the run's image, non-root, with a read-only root and no capabilities.
+    """One container to be made: non-root, with a read-only root and no capabilities.
 
-    `{host}` and `{port}` in the command stand for where to listen, when `port` is set: an engine that shares the
-    host's network gives another port than the one asked for.
+    `image` is another one than the run's own; without a command or entry point it brings its own. `{host}` and
+    `{port}` in the command stand for where to listen, when `port` is set: an engine that shares the host's network
+    gives another port than the one asked for. `output` takes what the container writes, as it comes and from another
+    thread, in place of keeping it for `Container.output`.
     """
 
     name: str
@@ -56,6 +61,9 @@ class ContainerSpec:
     network: bool = False
     port: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    entry_point: tuple[str, ...] = ()
+    output: Callable[[bytes], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +91,32 @@ class Container(Protocol):
         """Host and port at which the harness reaches `spec.port`; only after `start`."""
         ...
 
+    @property
+    def peer(self) -> str | None:
+        """The address from which its requests come; only after `start`. None where others share it."""
+        ...
+
     async def start(self) -> None:
-        """Start it; returns when its process exists. EngineError if it cannot."""
+        """Start it; returns when its process exists. EngineError if it cannot.
+
+        One that has ended may be started again: its /tmp is as it was, and its counters go on.
+        """
         ...
 
     async def wait(self) -> Exit:
-        """Wait until it ends. May be awaited once."""
+        """Wait until it ends. May be awaited once for each start."""
+        ...
+
+    async def freeze(self) -> bool:
+        """Stop all its processes where they are; returns when none runs. False if it has ended or does not stop."""
+        ...
+
+    async def thaw(self) -> None:
+        """Let them go on. No error if they were not stopped, or have ended."""
+        ...
+
+    async def limit_cpu(self, vcpu: float) -> None:
+        """Change its hard limit while it runs; nothing where there is none."""
         ...
 
     async def stop(self, grace_s: float) -> None:
@@ -131,6 +159,10 @@ class Engine(Protocol):
 
     async def create(self, spec: ContainerSpec) -> Container:
         """Make a container without starting it. EngineError if it cannot."""
+        ...
+
+    async def default_command(self, image: str) -> tuple[str, ...]:
+        """The command that an image brings. EngineError if there is no such image, or images mean nothing here."""
         ...
 
     def describe(self) -> dict[str, object]:

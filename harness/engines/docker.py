@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
-from docker.types import LogConfig
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.images import Image as DockerImage
+from docker.types import LogConfig, Ulimit
 
 from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit
+from harness.engines.freezer import Freezer
 from harness.engines.image import Image
 from harness.measure import cgroup, limits
 from harness.measure.usage import Usage
@@ -29,6 +34,9 @@ UNPRIVILEGED_UID = 10_001
 API_THREADS = 16
 # One thread waits for each running container.
 WAIT_THREADS = 256
+# A container's last words may still be on their way through the daemon when it has ended.
+PUMP_PATIENCE_S = 1.0
+UNPAUSE_TRIES = 5
 
 
 def connect() -> docker.DockerClient:
@@ -80,19 +88,30 @@ class DockerEngine:
         except DockerException as error:
             raise EngineError(str(error)) from error
 
-    async def wait(self, container_id: str) -> int:
-        """Exit code of a container, when it has ended."""
-        loop = asyncio.get_running_loop()
-        wait = partial(self._client.api.wait, container_id, timeout=None)
-        answer = await loop.run_in_executor(self._waits, wait)
-        return int(answer["StatusCode"])
+    async def wait(self, container_id: str, pump: threading.Thread | None) -> int:
+        """Exit code of a container, when it has ended and `pump` has read all of its output."""
+
+        def wait() -> int:
+            answer = self._client.api.wait(container_id, timeout=None)
+            if pump is not None:
+                pump.join(PUMP_PATIENCE_S)
+            return int(answer["StatusCode"])
+
+        return await asyncio.get_running_loop().run_in_executor(self._waits, wait)
+
+    async def default_command(self, image: str) -> tuple[str, ...]:
+        """The command that an image brings."""
+        found = await self.call(find_image, self._client, image)
+        return tuple(found.attrs["Config"].get("Cmd") or ())
 
     async def create(self, spec: ContainerSpec) -> DockerContainer:
-        """Create a container of the run's image."""
+        """Create a container of the run's image, or of another."""
+        command = [word.format(host="0.0.0.0", port=spec.port) for word in spec.command]  # noqa: S104
         created = await self.call(
             self._client.api.create_container,
-            image=self._image.id,
-            command=[word.format(host="0.0.0.0", port=spec.port) for word in spec.command],  # noqa: S104
+            image=spec.image or self._image.id,
+            command=command or None,
+            entrypoint=list(spec.entry_point) or None,
             name=spec.name,
             environment=dict(spec.environment),
             user="{}:{}".format(*container_user()),
@@ -111,7 +130,7 @@ class DockerEngine:
     def _host_config(self, spec: ContainerSpec) -> dict[str, Any]:
         asked = spec.limits
         if asked.cpu == "hard":
-            quota_us = max(1000, round(asked.vcpu * asked.cpu_period_us))  # the kernel's least
+            quota_us = quota(asked.vcpu, asked.cpu_period_us)
             cpu: dict[str, Any] = {"cpu_period": asked.cpu_period_us, "cpu_quota": quota_us}
         else:
             cpu = {"cpu_shares": max(2, round(asked.vcpu * 1024))}
@@ -129,7 +148,11 @@ class DockerEngine:
             binds=binds,
             network_mode=self._network.name if spec.network else "none",
             cgroup_parent=f"/{cgroup.PARENT}/{spec.name}" if self._own_parents else None,
-            log_config=LogConfig(type="json-file", config={"max-size": "100m"}),
+            ulimits=[Ulimit(name="nofile", soft=asked.open_files, hard=asked.open_files)],
+            # What is taken as it comes need not be kept as well.
+            log_config=LogConfig(type="none")
+            if spec.output
+            else LogConfig(type="json-file", config={"max-size": "100m"}),
             **cpu,
         )
 
@@ -162,6 +185,20 @@ class DockerEngine:
             container.let_go()
 
 
+def find_image(client: docker.DockerClient, reference: str) -> DockerImage:
+    """An image of a user's own, pulled if it is not here. EngineError if it is nowhere."""
+    try:
+        return client.images.get(reference)
+    except ImageNotFound:
+        try:
+            return client.images.pull(reference)
+        except (DockerException, OSError) as error:
+            raise EngineError(
+                f"image {reference!r} is not on this machine and cannot be pulled ({error}); "
+                "build or `docker load` it first"
+            ) from error
+
+
 def remove_run(client: docker.DockerClient, run: str) -> None:
     """Remove every container and network that carries the run's label."""
     label: dict[str, Any] = {"label": f"{LABEL_RUN}={run}"}
@@ -190,6 +227,10 @@ class DockerContainer:
         self._spec = spec
         self._own_parent = own_parent
         self._group: cgroup.ContainerGroup | None = None
+        self._folders: dict[str, Path] = {}
+        self._freezer: Freezer | None = None
+        self._frozen = False
+        self._pump: threading.Thread | None = None
         self._ip = ""
         self._in_force: dict[str, float | int | None] = {}
 
@@ -205,35 +246,85 @@ class DockerContainer:
             raise EngineError(f"{self.name}: has no address: not started, no network, or no port")
         return self._ip, self._spec.port
 
+    @property
+    def peer(self) -> str | None:
+        """Its own address on the run's network."""
+        return self._ip or None
+
     async def start(self) -> None:
         """Start it and find its control group."""
+        earlier = self._group.usage() if self._group else None
+        self._frozen = False
+        if self._spec.output:
+            chunks = await self._engine.call(self._api.attach, self._id, stream=True, logs=False)
+            self._pump = threading.Thread(target=_pump, args=(chunks, self._spec.output), daemon=True)
         await self._engine.call(self._api.start, self._id)
+        if self._pump and not self._pump.is_alive():
+            self._pump.start()
         state = await self._engine.call(self._api.inspect_container, self._id)
         pid = int(state["State"]["Pid"])
         networks = state["NetworkSettings"]["Networks"].values()
         self._ip = next((n["IPAddress"] for n in networks if n.get("IPAddress")), "")
-        folders = cgroup.folders_of(pid) if pid else {}
+        self._folders = cgroup.folders_of(pid) if pid else {}
         parents = cgroup.parent_folders(self.name) if self._own_parent else {}
-        if folders or parents:
-            self._group = cgroup.ContainerGroup(folders, parents, pid)
-        self._in_force = limits.in_force(folders)
+        if self._group:
+            self._group.close()
+        if self._folders or parents:
+            self._group = cgroup.ContainerGroup(self._folders, parents, pid, earlier=earlier)
+        self._freezer = Freezer.of(self._folders)
+        self._in_force = limits.in_force(self._folders)
 
     async def wait(self) -> Exit:
         """Exit code, and whether the kernel killed it for its memory."""
-        code = await self._engine.wait(self._id)
+        code = await self._engine.wait(self._id, self._pump)
         state = (await self._engine.call(self._api.inspect_container, self._id))["State"]
         return Exit(code=code, out_of_memory=bool(state["OOMKilled"]))
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL."""
+        await self.thaw()
         try:
             if grace_s > 0:
-                await self._engine.call(self._api.stop, self._id, timeout=max(1, round(grace_s)))
-            else:
-                await self._engine.call(self._api.kill, self._id)
+                await self._engine.call(self._api.kill, self._id, "SIGTERM")
+                if await self._engine.call(self._ends_within, grace_s):
+                    return
+            await self._engine.call(self._api.kill, self._id)
         except EngineError as error:
             if not _is_gone(error):
                 raise
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            # Its stubs know whole seconds only.
+            self._api.wait(self._id, timeout=cast(int, seconds))
+        except requests.exceptions.RequestException:
+            return False
+        return True
+
+    async def freeze(self) -> bool:
+        """By the control group's file where it may be written, by Docker's pause elsewhere."""
+        if self._freezer is not None:
+            self._frozen = self._freezer.freeze()
+        else:
+            self._frozen = await self._engine.call(_pause, self._api, self._id)
+        return self._frozen
+
+    async def thaw(self) -> None:
+        """Undo `freeze`."""
+        if not self._frozen:
+            return
+        self._frozen = False
+        if self._freezer is not None:
+            self._freezer.thaw()
+        else:
+            await self._engine.call(_unpause, self._api, self._id)
+
+    async def limit_cpu(self, vcpu: float) -> None:
+        """By the control group's file where it may be written, by Docker elsewhere."""
+        period_us = self._spec.limits.cpu_period_us
+        quota_us = quota(vcpu, period_us)
+        if self._spec.limits.cpu == "hard" and not limits.set_quota(self._folders, quota_us, period_us):
+            await self._engine.call(self._api.update_container, self._id, cpu_quota=quota_us)
 
     async def output(self) -> str:
         """Both output streams."""
@@ -242,6 +333,7 @@ class DockerContainer:
 
     async def remove(self) -> None:
         """Kill and remove it with its volume and control group."""
+        await self.thaw()
         try:
             await self._engine.call(self._api.remove_container, self._id, force=True, v=True)
         except EngineError as error:
@@ -273,6 +365,43 @@ class DockerContainer:
     def brief_usage(self) -> Usage | None:
         """At half the cost of `usage`; None where its control group cannot be read, for Docker takes milliseconds."""
         return self._group.brief_usage() if self._group else None
+
+
+def quota(vcpu: float, period_us: int) -> int:
+    """CPU time in each period, at least what the kernel takes: 1 ms."""
+    return max(1000, round(vcpu * period_us))
+
+
+def _pump(chunks: Iterable[bytes], output: Callable[[bytes], None]) -> None:
+    for chunk in chunks:
+        output(chunk)
+
+
+def _pause(api: docker.APIClient, container_id: str) -> bool:
+    """Docker's pause, which may fail although it has worked, and the other way round: its state decides."""
+    try:
+        api.pause(container_id)
+    except APIError:
+        return _is_paused(api, container_id)
+    return True
+
+
+def _unpause(api: docker.APIClient, container_id: str) -> None:
+    for _ in range(UNPAUSE_TRIES):
+        try:
+            api.unpause(container_id)
+        except APIError:
+            if _is_paused(api, container_id):
+                continue
+        return
+    raise EngineError(f"{container_id[:12]}: Docker does not unpause it")
+
+
+def _is_paused(api: docker.APIClient, container_id: str) -> bool:
+    try:
+        return bool(api.inspect_container(container_id)["State"]["Paused"])
+    except NotFound:
+        return False
 
 
 def _is_gone(error: EngineError) -> bool:

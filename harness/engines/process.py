@@ -14,15 +14,18 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from harness.engines.base import ContainerSpec, EngineError, Exit
-from harness.measure.usage import Usage
+from harness.measure.usage import Usage, added
 from harness.scenario import ROOT
 
 WATCH_PERIOD_S = 0.05
+PIPE_BYTES = 65_536
 
 
 class ProcessEngine:
@@ -36,9 +39,15 @@ class ProcessEngine:
 
     async def create(self, spec: ContainerSpec) -> ProcessContainer:
         """Note what is to be run; a process is made at its start."""
+        if spec.image is not None:
+            await self.default_command(spec.image)
         container = ProcessContainer(spec)
         self._live.add(container)
         return container
+
+    async def default_command(self, image: str) -> tuple[str, ...]:
+        """There are no images here."""
+        raise EngineError(f"image {image!r}: the process engine runs no images; use --engine docker")
 
     def describe(self) -> dict[str, object]:
         """For the manifest."""
@@ -66,6 +75,7 @@ class ProcessContainer:
         self._exit: asyncio.Future[Exit] | None = None
         self._out_of_memory = False
         self._last: Usage | None = None
+        self._earlier: Usage | None = None
         self._ended = False
 
     @property
@@ -82,6 +92,7 @@ class ProcessContainer:
 
     async def start(self) -> None:
         """Start the process group and watch its memory."""
+        self._earlier = self._last
         if self._spec.port is not None:
             self._port = _free_port()
         words = [word.format(host="127.0.0.1", port=self._port) for word in self._spec.command]
@@ -92,7 +103,7 @@ class ProcessContainer:
             "TMPDIR": str(self._folder),
             **self._spec.environment,
         }
-        output = str(self._folder / "output")
+        out_fd = self._output_descriptor()
         try:
             self._pid = os.posix_spawnp(
                 program,
@@ -101,15 +112,29 @@ class ProcessContainer:
                 setsid=True,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                    (os.POSIX_SPAWN_DUP2, out_fd, 1),
+                    (os.POSIX_SPAWN_DUP2, out_fd, 2),
                 ],
             )
         except OSError as error:
             raise EngineError(f"{self.name}: {program} does not start: {error}") from error
+        finally:
+            os.close(out_fd)
+        self._ended = False
+        self._out_of_memory = False
         loop = asyncio.get_running_loop()
         self._exit = asyncio.ensure_future(loop.run_in_executor(None, self._reap))
         self._watch = asyncio.create_task(self._watch_memory())
+
+    def _output_descriptor(self) -> int:
+        """Where it is to write: a file, or a pipe that is pumped to whoever takes the output."""
+        if self._spec.output is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            return os.open(self._folder / "output", flags, 0o600)
+        read_fd, write_fd = os.pipe()
+        pump = threading.Thread(target=_pump, args=(read_fd, self._spec.output), daemon=True)
+        pump.start()
+        return write_fd
 
     async def wait(self) -> Exit:
         """How it ended."""
@@ -122,11 +147,29 @@ class ProcessContainer:
         if self._exit is None:
             return
         if grace_s > 0:
+            await self.thaw()
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wait(), grace_s)
         self._signal(signal.SIGKILL)
         await self.wait()
+
+    @property
+    def peer(self) -> str | None:
+        """The host's, which all share."""
+        return None
+
+    async def freeze(self) -> bool:
+        """Stop the process group."""
+        self._signal(signal.SIGSTOP)
+        return not self._ended
+
+    async def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    async def limit_cpu(self, vcpu: float) -> None:
+        """There is no limit to change."""
 
     async def output(self) -> str:
         """Both output streams."""
@@ -166,13 +209,18 @@ class ProcessContainer:
         seen = self._last.memory_peak_bytes or 0 if self._last else 0
         peak = max(memory_bytes, seen, _high_water_bytes(self._pid))
         user_s, system_s = sum(t.user for t in times), sum(t.system for t in times)
-        return Usage(
-            cpu_s=user_s + system_s,
-            cpu_user_s=user_s,
-            cpu_system_s=system_s,
-            memory_bytes=memory_bytes,
-            memory_peak_bytes=peak,
+        return self._with_earlier(
+            Usage(
+                cpu_s=user_s + system_s,
+                cpu_user_s=user_s,
+                cpu_system_s=system_s,
+                memory_bytes=memory_bytes,
+                memory_peak_bytes=peak,
+            )
         )
+
+    def _with_earlier(self, reading: Usage) -> Usage:
+        return reading if self._earlier is None else added(self._earlier, reading)
 
     def _reap(self) -> Exit:
         """Wait in a thread: wait4 gives the exact CPU time of the process and its waited-for children.
@@ -181,11 +229,13 @@ class ProcessContainer:
         """
         _, status, resources = os.wait4(self._pid, 0)
         self._ended = True
-        self._last = Usage(
-            cpu_s=resources.ru_utime + resources.ru_stime,
-            cpu_user_s=resources.ru_utime,
-            cpu_system_s=resources.ru_stime,
-            memory_peak_bytes=self._last.memory_peak_bytes if self._last else None,
+        self._last = self._with_earlier(
+            Usage(
+                cpu_s=resources.ru_utime + resources.ru_stime,
+                cpu_user_s=resources.ru_utime,
+                cpu_system_s=resources.ru_stime,
+                memory_peak_bytes=self._last.memory_peak_bytes if self._last else None,
+            )
         )
         code = os.waitstatus_to_exitcode(status)
         return Exit(code=code if code >= 0 else 128 - code, out_of_memory=self._out_of_memory)
@@ -203,6 +253,12 @@ class ProcessContainer:
         if not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, number)
+
+
+def _pump(read_fd: int, output: Callable[[bytes], None]) -> None:
+    with os.fdopen(read_fd, "rb", buffering=0) as pipe:
+        while chunk := pipe.read(PIPE_BYTES):
+            output(chunk)
 
 
 def _high_water_bytes(pid: int) -> int:

@@ -10,24 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.measure.cgroup_v1 import GroupV1
 from harness.measure.cgroup_v2 import GroupV2
 from harness.measure.processes import Processes
-from harness.measure.usage import Usage
+from harness.measure.usage import COUNTERS, Usage, added
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 PARENT = "placement-harness"
-# What only ever grows; the rest is true of a moment.
-COUNTERS = frozenset(field.name for field in fields(Usage)) - {
-    "memory_bytes",
-    "memory_anonymous_bytes",
-    "memory_file_bytes",
-}
 
 
 def version(root: Path = CGROUP_ROOT) -> int | None:
@@ -61,6 +54,7 @@ class Group(Protocol):
 class ContainerGroup:
     """The control group of one container; `parent` is a group made for it alone, if there is one.
 
+    A container that was started again has a new group, whose counters begin at 0: `earlier` is what it had used before.
     Any thread may call any method: placements read at the end of an attempt, while the sampler reads as well.
     """
 
@@ -71,7 +65,9 @@ class ContainerGroup:
         pid: int,
         root: Path = CGROUP_ROOT,
         proc: Path = PROC,
+        earlier: Usage | None = None,
     ) -> None:
+        self._earlier = earlier
         self._make = GroupV2 if version(root) == 2 else GroupV1
         self._root = root
         self._parents = parents
@@ -92,7 +88,10 @@ class ContainerGroup:
             if self._own.asks_processes:
                 self._processes.follow_members()
             often = self._own.often(self._processes)
-            self._last = Usage(**often, **self._own.seldom()) if often is not None else self._at_end()
+            if often is None:
+                self._last = self._at_end()
+            else:
+                self._last = self._with_earlier(Usage(**often, **self._own.seldom()))
             return self._last
 
     def brief_usage(self) -> Usage | None:
@@ -104,7 +103,7 @@ class ContainerGroup:
             if often is None:
                 self._last = self._at_end()
                 return self._last
-            self._last_brief = Usage(**often)
+            self._last_brief = self._with_earlier(Usage(**often))
             return self._last_brief
 
     def close(self) -> None:
@@ -117,6 +116,9 @@ class ContainerGroup:
             self._processes.close()
             if self._parent is not None:
                 self._parent.close()
+
+    def _with_earlier(self, reading: Usage) -> Usage:
+        return reading if self._earlier is None else added(self._earlier, reading)
 
     def _at_end(self) -> Usage | None:
         if self._parent is None:  # opened only now: most containers are removed while they live

@@ -22,6 +22,18 @@ def in_force(folders: dict[str, Path]) -> dict[str, float | int | None]:
     return _v2(folders[""]) if "" in folders else _v1(folders)
 
 
+def set_quota(folders: dict[str, Path], quota_us: int, period_us: int) -> bool:
+    """Change the CPU limit of a running group; False where this user may not."""
+    try:
+        if "" in folders:
+            (folders[""] / "cpu.max").write_text(f"{quota_us} {period_us}")
+        else:
+            (folders["cpu"] / "cpu.cfs_quota_us").write_text(str(quota_us))
+    except (OSError, KeyError):
+        return False
+    return True
+
+
 def _v1(folders: dict[str, Path]) -> dict[str, float | int | None]:
     quota_us = _number(folders.get("cpu"), "cpu.cfs_quota_us")
     period_us = _number(folders.get("cpu"), "cpu.cfs_period_us")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +25,24 @@ class Usage:
     written_bytes: int | None = None
     network_in_bytes: int | None = None
     network_out_bytes: int | None = None
+
+
+PEAK = "memory_peak_bytes"
+# What only ever grows; the rest is true of a moment.
+COUNTERS = frozenset(field.name for field in fields(Usage)) - {
+    "memory_bytes",
+    "memory_anonymous_bytes",
+    "memory_file_bytes",
+}
+
+
+def added(earlier: Usage, now: Usage) -> Usage:
+    """The counters of two lives of one container together: sums, and of peaks the higher."""
+    both: dict[str, Any] = {}
+    for name in COUNTERS:
+        first, second = getattr(earlier, name), getattr(now, name)
+        if first is None or second is None:
+            both[name] = second if first is None else first
+        else:
+            both[name] = max(first, second) if name == PEAK else first + second
+    return replace(now, **both)

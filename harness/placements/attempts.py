@@ -47,6 +47,8 @@ def attempt(
     result: dict[str, Any] | None = None,
     queue_s: float | None = None,
     cold: ColdParts | None = None,
+    number: int = 1,
+    duration_s: float | None = None,
     billed_s: float | None = None,
     memory_peak_bytes: int | None = None,
     container_cpu_s: float | None = None,
@@ -54,9 +56,9 @@ def attempt(
 ) -> Attempt:
     """One row. `result` is the workload's own account (`workloads.kit.step.ItemResult` as JSON), if it gave one.
 
-    `cold` is None for a warm attempt. Without `queue_s` the queue is all the time between sending and the workload's
-    first line that is not part of a cold start. The parts and `other_s` add up to the latency by construction; an
-    `other_s` below zero means that some part was measured on another clock.
+    `number` counts the tries at the item; `cold` is None for a warm one. Without `queue_s` the queue is all the time
+    between sending and the workload's first line that is not part of a cold start. The parts and `other_s` add up to
+    the latency by construction; an `other_s` below zero means that some part was measured on another clock.
     """
     parts = cold or WARM
     result = result or {}
@@ -76,7 +78,7 @@ def attempt(
         warmup=bench.warmup,
         item=work.item,
         sequence=work.sequence,
-        attempt=1,
+        attempt=number,
         due_ns=work.due_ns,
         sent_ns=work.sent_ns,
         started_ns=started_ns,
@@ -94,6 +96,7 @@ def attempt(
         answer_s=answer_s,
         other_s=latency_s - known_s,
         handler_s=(result["done_ns"] - result["started_ns"]) / 1e9 if result else None,
+        duration_s=duration_s,
         billed_s=billed_s,
         cpu_s=result.get("cpu_s"),
         container_cpu_s=container_cpu_s,

@@ -66,7 +66,10 @@ class Launched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Everything around a placement: one for each arm of each block."""
+    """Everything around a placement: one for each arm of each block.
+
+    `seed` is that of its own random choices; `logs` is the folder for what its containers write, where that is kept.
+    """
 
     run: str
     block: int
@@ -80,6 +83,19 @@ class Bench:
     store_in: Path
     store_out: Path
     settings: Mapping[str, Any]
+    seed: int = 0
+    logs: Path | None = None
+
+    def log_file(self, name: str) -> Path | None:
+        """Where the output of the container `name` is to be written; None where none is kept."""
+        short = name.removeprefix(self.container_name("").removesuffix(f"b{self.block}-{self.arm}-".lower()))
+        return self.logs / f"{short}.log" if self.logs else None
+
+    def keep(self, name: str, record: dict[str, Any]) -> None:
+        """Add a record to this arm's file called `name`, one JSON object a line, where logs are kept."""
+        if self.logs is not None:
+            with (self.logs / f"{self.arm}-{name}").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
 
     def container_name(self, suffix: str) -> str:
         """Unique on this machine: run, block, arm and suffix."""
@@ -137,6 +153,21 @@ class Bench:
             container=container,
             begun_ns=begun_ns,
             created_ns=created_ns,
+            started_ns=started_ns,
+            ended=asyncio.create_task(self._see_end(container)),
+        )
+
+    async def restart(self, launched: Launched) -> Launched:
+        """Start a container that has ended once more. EngineError if that cannot be done."""
+        container = launched.container
+        begun_ns = self.clock.now_ns()
+        await container.start()
+        started_ns = self.clock.now_ns()
+        self.event("container_started", container.name, duration_s=(started_ns - begun_ns) / 1e9, again=True)
+        return Launched(
+            container=container,
+            begun_ns=begun_ns,
+            created_ns=begun_ns,
             started_ns=started_ns,
             ended=asyncio.create_task(self._see_end(container)),
         )

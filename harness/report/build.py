@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.analysis.lambda_metrics import lambda_metrics
 from harness.report.contents import Contents
 from harness.report.html import html
 from harness.report.markdown import markdown
@@ -11,10 +12,14 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md` and `report.html`; returns their paths."""
+    """`summary.csv`, `report.md`, `report.html`, and `lambda_metrics.csv` of functions; returns their paths."""
     contents = Contents(run)
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
+    metrics = lambda_metrics(run)
+    if len(metrics):
+        paths.append(run.folder / "lambda_metrics.csv")
+        metrics.to_csv(paths[-1], index=False)
     return paths

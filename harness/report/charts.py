@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.cells import block_medians, valid_items
+from harness.analysis.containers import lives
 from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
 
@@ -220,15 +221,14 @@ def timeline(contents: Contents) -> Any:
     run = contents.run
     first = sorted(run.attempts.loc[~run.attempts["warmup"], "block"].unique())[:TIMELINE_BLOCKS]
     events = run.events[run.events["block"].isin(first)]
-    moments = events.pivot_table("at_ns", ["arm", "container"], "kind", "first", observed=True)
-    if not {"container_started", "container_ended"} <= set(moments.columns):
+    bars = lives(events)
+    if bars.empty:
         return None
     origin_ns = int(events["at_ns"].min())
-    bars = moments.reset_index().dropna(subset=["container_started", "container_ended"])
     bars = pd.DataFrame({
-        "arm": bars["arm"].astype(str),
-        "container": bars["container"].astype(str).str.extract(SHORT_NAME)[0].fillna("other"),
-        "start_s": (bars["container_started"] - origin_ns) / 1e9, "end_s": (bars["container_ended"] - origin_ns) / 1e9,
+        "arm": bars["arm"],
+        "container": bars["container"].str.extract(SHORT_NAME)[0].fillna("other"),
+        "start_s": (bars["started_ns"] - origin_ns) / 1e9, "end_s": (bars["ended_ns"] - origin_ns) / 1e9,
     })  # fmt: skip
     samples = run.samples[run.samples["block"].isin(first)].dropna(subset=["memory_bytes"])
     samples = samples.iloc[:: max(1, len(samples) // TIMELINE_POINTS)]

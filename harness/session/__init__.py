@@ -86,10 +86,12 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
     arms = plan.arms(scenario)
     keys = prepared.corpus.keys
     progress.step("measuring the harness itself")
-    clock = await calibrate(stage, arms, keys[0], writer.folder)
+    clock = await calibrate(stage, arms, keys[0], writer.folder, scenario.seed)
     writer.update(clock=clock)
     store_out = writer.folder / "objects"
     make_store(store_out)
+    logs = writer.folder / "logs"
+    logs.mkdir()
     sizing = Sizing(scenario, prepared.request.precision, prepared.request.budget_s)
     order: list[list[str]] = []
     index = 0
@@ -101,7 +103,15 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
         for arm in block.arms:
             progress.step(f"block {index + 1} of {sizing.blocks}: {arm.name}")
             job = Job(
-                block.index, block.warmup, arm, block.phases, scenario.workload, scenario.settings, store_out
+                block=block.index,
+                warmup=block.warmup,
+                arm=arm,
+                phases=block.phases,
+                workload=scenario.workload,
+                settings=scenario.settings,
+                store_out=store_out,
+                seed=scenario.seed,
+                logs=logs,
             )
             found = await run_arm(stage, job)
             warnings += [told for told in found.warnings if told not in warnings]

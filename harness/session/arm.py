@@ -45,6 +45,8 @@ class Job:
     workload: str
     settings: dict[str, Any]
     store_out: Path
+    seed: int
+    logs: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ async def run_arm(stage: Stage, job: Job) -> Findings:
         store_in=stage.store_in,
         store_out=job.store_out,
         settings=job.settings,
+        seed=plan.arm_seed(job.seed, job.block, job.arm.name),
+        logs=job.logs,
     )
     placement = registry.build(bench, job.arm.settings)
     bench.event("arm_started")

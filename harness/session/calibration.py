@@ -44,7 +44,9 @@ class _Tee:
         self.recorder.event(row)
 
 
-async def calibrate(stage: Stage, arms: Sequence[plan.Arm], item: str, folder: Path) -> dict[str, Any]:
+async def calibrate(
+    stage: Stage, arms: Sequence[plan.Arm], item: str, folder: Path, seed: int
+) -> dict[str, Any]:
     """Run the no-op through every placement; sets the clock's remote offset, and returns the manifest's `clock`."""
     tee = _Tee(stage.recorder)
     store_out = folder / "calibration"
@@ -52,11 +54,22 @@ async def calibrate(stage: Stage, arms: Sequence[plan.Arm], item: str, folder: P
     paced = plan.PlannedPhase(OVERHEAD, (item,) * ITEMS, np.arange(ITEMS) / RATE_PER_S)
     own = Stage(stage.run, stage.engine, stage.clock, stage.driver, tee, stage.sampler, stage.store_in)
     for arm in arms:
-        if arm.duplicate_of is None:
+        if arm.duplicate_of is None and arm.settings.runs_workload:
             # Whatever is cold becomes warm first, or the others would wait for it.
             count = arm.settings.parallel
             first = plan.PlannedPhase(OVERHEAD, (item,) * count, np.zeros(count))
-            await run_arm(own, Job(NO_BLOCK, True, arm, [first, paced], WORKLOAD, {}, store_out))
+            job = Job(
+                block=NO_BLOCK,
+                warmup=True,
+                arm=arm,
+                phases=[first, paced],
+                workload=WORKLOAD,
+                settings={},
+                store_out=store_out,
+                seed=seed,
+                logs=store_out,
+            )
+            await run_arm(own, job)
     shutil.rmtree(store_out)
     return _check_clock(stage, tee.attempts)
 

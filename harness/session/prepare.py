@@ -13,7 +13,7 @@ from harness.clock import RunClock
 from harness.doctor import machine
 from harness.driver import Driver
 from harness.engines.base import Engine, EngineError
-from harness.engines.docker import DockerEngine, connect
+from harness.engines.docker import DockerEngine, connect, find_image
 from harness.engines.image import Image, ensure_image
 from harness.engines.process import ProcessEngine
 from harness.measure.sampler import Sampler
@@ -92,6 +92,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         client = _client(request, progress)
         if client is not None:
             undo.callback(client.close)
+        _find_images(client, scenario)
         corpus = load_corpus(scenario, request.corpus, progress.say)
         image = ensure_image(client, scenario.workload, ROOT, progress.say) if client is not None else None
         clock = RunClock()
@@ -119,6 +120,20 @@ def _client(request: Request, progress: Progress) -> docker.DockerClient | None:
             reason = str(error)
     progress.say(NO_DOCKER.format(reason=reason))
     return None
+
+
+def _find_images(client: docker.DockerClient | None, scenario: Scenario) -> None:
+    """The users' own images have to be there. EngineError that names the placement otherwise."""
+    for name, settings in scenario.placements.items():
+        for image in settings.own_images:
+            if client is None:
+                raise EngineError(
+                    f"placements.{name}.image: the process engine runs no images; use --engine docker"
+                )
+            try:
+                find_image(client, image)
+            except EngineError as error:
+                raise EngineError(f"placements.{name}.image: {error}") from error
 
 
 def _engine(client: docker.DockerClient | None, image: Image | None, run: str) -> Engine:

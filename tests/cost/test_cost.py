@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.cost.book import PriceError, load_book
 from harness.cost.fargate import GIB, SIZES, Size, smallest
 from harness.cost.per_million import cost_per_million, fargate_usd, lambda_usd
-from harness.placements.function import billed
+from harness.placements.function.environment import billed
 from tests.synthetic import RATE_PER_S, empty_run, make_run
 
 BOOK = load_book()

@@ -12,8 +12,7 @@ from harness.clock import RunClock
 from harness.measure.usage import Usage
 from harness.placements.attempts import ColdParts, attempt, cpu_between, drop, unreadable
 from harness.placements.base import Work
-from harness.placements.function import item_result
-from harness.placements.runtime_api import Answer
+from harness.placements.function.placement import item_result
 from harness.rows import Outcome
 from tests.fakes import Ledger, a_bench
 
@@ -90,7 +89,7 @@ def test_cpu_between_readings_is_known_only_with_both(before: Any, after: Any, f
     ],
 )
 def test_an_answer_that_is_no_account_is_an_error_and_not_a_crash(body: bytes, wrong: str) -> None:
-    result, told = item_result(Answer(body=body))
+    result, told = item_result(body)
     assert wrong in told
     assert bool(told) == bool(wrong)
     assert (result is None) == bool(wrong)

@@ -30,7 +30,7 @@ from harness.scenario import BatchSettings, FunctionSettings, ServiceSettings
 from tests.fakes import NO_LIMIT, Ledger
 
 NUMBERS = itertools.count()
-FUNCTION: dict[str, Any] = {"kind": "function", "memory_mb": 1769}
+FUNCTION: dict[str, Any] = {"kind": "function", "memory_mb": 1769, "retries": 0}
 BATCH: dict[str, Any] = {"kind": "batch", "memory_mb": 512, "vcpu": 1.0, "vcpu_budget": 2.0, "array_size": 2}
 SERVICE: dict[str, Any] = {"kind": "service", "memory_mb": 512, "vcpu": 1.0, "tasks": 2}
 Make = Callable[[dict[str, Any]], Any]
@@ -206,7 +206,7 @@ def test_a_function_past_its_time_is_ended_as_lambda_words_it(
     late, after = sorted(ledger.attempts, key=lambda row: row.sequence)
     assert (late.outcome, late.error) == ("timeout", "Task timed out after 0.05 seconds")
     assert late.billed_s is not None and late.billed_s >= 0.05
-    assert after.cold, "the environment that timed out is not used again"
+    assert after.cold, "the environment that timed out was reset"
     assert len(ledger.kinds("container_started")) == 2
 
 

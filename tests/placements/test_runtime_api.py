@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from harness.placements.runtime_api import Answer, InitError, Invocation, RuntimeApi
+from harness.placements.function.runtime_api import InitError, Invocation, RuntimeApi
 
 HANDLERS = """
 import os, time
@@ -26,11 +26,15 @@ def broken(event, context):
 """
 
 
+async def anyone() -> None:
+    """Every address may ask."""
+
+
 @asynccontextmanager
 async def environment(tmp_path: Path, handler: str) -> AsyncIterator[RuntimeApi]:
     (tmp_path / "handlers.py").write_text(HANDLERS)
     (tmp_path / "unloadable.py").write_text("import no_such_module_anywhere")
-    api = RuntimeApi("thumbnail")
+    api = RuntimeApi("thumbnail", anyone)
     address = await api.start("127.0.0.1")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "awslambdaric", handler,
@@ -97,7 +101,7 @@ NEXT = "/2018-06-01/runtime/invocation/next"
 
 def test_a_poll_whose_connection_closed_does_not_swallow_the_next_event() -> None:
     async def check() -> None:
-        api = RuntimeApi("thumbnail")
+        api = RuntimeApi("thumbnail", anyone)
         address = await api.start("127.0.0.1")
         try:
             async with aiohttp.ClientSession() as client:
@@ -115,7 +119,7 @@ def test_a_poll_whose_connection_closed_does_not_swallow_the_next_event() -> Non
                     assert refused.status == 400
                 async with client.post(respond.format(request_id), data=b'"fine"') as taken:
                     assert taken.status == 202
-                assert await pending == Answer(body=b'"fine"')
+                assert (await pending).body == b'"fine"'
         finally:
             await api.close()
 
@@ -124,7 +128,7 @@ def test_a_poll_whose_connection_closed_does_not_swallow_the_next_event() -> Non
 
 def test_whoever_waits_for_an_environment_that_ends_is_told() -> None:
     async def check() -> None:
-        api = RuntimeApi("thumbnail")
+        api = RuntimeApi("thumbnail", anyone)
         address = await api.start("127.0.0.1")
         try:
             async with aiohttp.ClientSession() as client:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import importlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.arrivals import Arrivals
 from harness.objectives import Objective
+from harness.scenario.function import FunctionSettings
+from harness.scenario.placements import BatchSettings, ServiceSettings, Strict
 from workloads.kit.errors import BadSettings
 
-ROOT = Path(__file__).resolve().parent.parent
-WORKLOADS = ROOT / "workloads"
+__all__ = [
+    "ROOT", "WORKLOADS", "BatchSettings", "CorpusSettings", "FunctionSettings", "Phase", "PlacementSettings",
+    "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
+]  # fmt: skip
 
-# AWS Lambda Developer Guide, "Lambda quotas" and "Configure Lambda function memory", read 2026-11-23.
-FUNCTION_MEMORY_MB = (128, 10_240)
-FUNCTION_MB_PER_VCPU = 1769
-FUNCTION_TIMEOUT_S = 900
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORKLOADS = ROOT / "workloads"
 
 # Arms become parts of container names and file names; `-aa` marks the duplicate.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -29,94 +31,24 @@ class ScenarioError(ValueError):
     """A scenario cannot be used; one line for each thing wrong, naming file, key, value and what is allowed."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CorpusSettings(_Strict):
+class CorpusSettings(Strict):
     """Which pictures (or other inputs) are worked on: `items` of them, made by the seeded recipe of the workload."""
 
     items: Annotated[int, Field(ge=1, le=100_000)] = 24
     seed: Annotated[int, Field(ge=0)] = 1
 
 
-class Phase(_Strict):
+class Phase(Strict):
     """One stretch of arrivals; the next begins when all its items are done."""
 
     name: Name
     arrivals: Arrivals
 
 
-class FunctionSettings(_Strict):
-    """A Lambda-style function: memory sets its CPU share, one environment serves one invocation at a time."""
-
-    kind: Literal["function"]
-    memory_mb: Annotated[int, Field(ge=FUNCTION_MEMORY_MB[0], le=FUNCTION_MEMORY_MB[1])]
-    timeout_s: Annotated[float, Field(ge=1, le=FUNCTION_TIMEOUT_S)] = FUNCTION_TIMEOUT_S
-    max_environments: Annotated[int, Field(ge=1, le=1000)] = 2
-    idle_s: Annotated[float, Field(ge=0)] = 300.0
-
-    @property
-    def vcpu(self) -> float:
-        """CPU share: 1,769 MB have one vCPU."""
-        return self.memory_mb / FUNCTION_MB_PER_VCPU
-
-    @property
-    def parallel(self) -> int:
-        """How many containers work at once, at most."""
-        return self.max_environments
-
-
-class BatchSettings(_Strict):
-    """A Batch-style array job: items are split over at most `array_size` jobs, within a vCPU budget.
-
-    Items that arrive within `window_s` of the first go into one array job; 0 takes those of one instant. `cpu` tells
-    whether vCPU is a hard limit (Fargate) or a share that may use idle CPU (EC2).
-    """
-
-    kind: Literal["batch"]
-    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
-    vcpu: Annotated[float, Field(gt=0, le=192)]
-    cpu: Literal["hard", "share"] = "hard"
-    vcpu_budget: Annotated[float, Field(gt=0, le=10_000)]
-    array_size: Annotated[int, Field(ge=1, le=10_000)]
-    window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
-
-    @property
-    def parallel(self) -> int:
-        """How many containers work at once, at most."""
-        return max(1, int(self.vcpu_budget / self.vcpu + 1e-9))
-
-    @model_validator(mode="after")
-    def _one_job_fits(self) -> BatchSettings:
-        if self.vcpu > self.vcpu_budget:
-            raise ValueError(
-                f"vcpu {self.vcpu} exceeds vcpu_budget {self.vcpu_budget}: no job could ever start"
-            )
-        return self
-
-
-class ServiceSettings(_Strict):
-    """A persistent service: `tasks` containers kept running, requests spread over them."""
-
-    kind: Literal["service"]
-    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
-    vcpu: Annotated[float, Field(gt=0, le=192)]
-    cpu: Literal["hard", "share"] = "hard"
-    tasks: Annotated[int, Field(ge=1, le=1000)] = 2
-    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    healthy_within_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-
-    @property
-    def parallel(self) -> int:
-        """How many containers work at once, at most."""
-        return self.tasks
-
-
 PlacementSettings = Annotated[FunctionSettings | BatchSettings | ServiceSettings, Field(discriminator="kind")]
 
 
-class Scenario(_Strict):
+class Scenario(Strict):
     """A scenario as run. `placements` maps the name of each arm to its placement, `aa` names the one run twice.
 
     In a file without `aa` that is the first of several placements; `aa = ""` stands for none.
@@ -132,7 +64,7 @@ class Scenario(_Strict):
     objectives: tuple[Objective, ...] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     corpus: CorpusSettings = CorpusSettings()
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     placements: Annotated[dict[Name, PlacementSettings], Field(min_length=1)]
 
