@@ -1,0 +1,1 @@
+"""Placements behind the APIs of AWS, for unmodified clients."""
