@@ -144,6 +144,7 @@ def test_clean_removes_a_runs_leftovers_and_leaves_the_rest(
     workload_image: Image,
     names: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     ours, theirs = names
     # A run's label of this test's own, so that it takes nothing from a run in progress beside it.
@@ -155,7 +156,7 @@ def test_clean_removes_a_runs_leftovers_and_leaves_the_rest(
     docker_client.containers.create(image, name=ours, labels={LABEL: "1", label: "crashed"})
     docker_client.networks.create(theirs)
     docker_client.networks.create(ours, labels={label: "crashed"})
-    assert sorted(clean(docker_client)) == [f"container {ours}", f"network {ours}"]
+    assert sorted(clean(docker_client, tmp_path)) == [f"container {ours}", f"network {ours}"]
     assert docker_client.containers.get(theirs)
     assert docker_client.networks.list(names=[theirs])
-    assert clean(docker_client) == []
+    assert clean(docker_client, tmp_path) == []

@@ -141,7 +141,7 @@ def report(run_folder: Path, as_json: bool) -> None:
 
 @main.command()
 @click.option(
-    "--clean", "do_clean", is_flag=True, help="Remove the containers and networks that a crash left."
+    "--clean", "do_clean", is_flag=True, help="Remove the containers, networks and disks that a crash left."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(do_clean: bool, as_json: bool) -> None:

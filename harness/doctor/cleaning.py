@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import docker
 from docker.models.containers import Container
 from docker.models.networks import Network
 
+from harness.engines import disks
 from harness.engines.base import LABEL_RUN
 from harness.measure import cgroup
 
@@ -19,10 +22,10 @@ def leftovers(client: docker.DockerClient) -> tuple[list[Container], list[Networ
     return containers, client.networks.list(filters={"label": LABEL_RUN})
 
 
-def clean(client: docker.DockerClient) -> list[str]:
+def clean(client: docker.DockerClient, disks_root: Path = disks.ROOT) -> list[str]:
     """Remove the leftovers and nothing else; returns their names.
 
-    A run in progress loses its containers too. Images stay, for they are reused.
+    A run in progress loses its own too. Images stay, for they are reused.
     """
     containers, networks = leftovers(client)
     for container in containers:
@@ -30,4 +33,11 @@ def clean(client: docker.DockerClient) -> list[str]:
         cgroup.remove_parent(str(container.name))
     for network in networks:
         network.remove()
-    return [f"container {c.name}" for c in containers] + [f"network {n.name}" for n in networks]
+    runs = disks.leftovers(disks_root)
+    for run in runs:
+        disks.Disks(run, disks_root).close()
+    return [
+        *(f"container {container.name}" for container in containers),
+        *(f"network {network.name}" for network in networks),
+        *(f"disks of {run}" for run in runs),
+    ]

@@ -15,7 +15,7 @@ import psutil
 
 from harness.doctor.cleaning import leftovers
 from harness.doctor.finding import Finding, good, judged, missing
-from harness.engines import base_image
+from harness.engines import base_image, disks
 from harness.engines.base import EngineError
 from harness.engines.proof import Proof, prove
 
@@ -53,6 +53,7 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
     """The engine, its limits, its base image, and leftovers of earlier runs."""
     info = client.info()
     containers, networks = leftovers(client)
+    runs = disks.leftovers()
     base = base_image.present_base(client)
     driver, version = str(info.get("Driver")), str(info.get("CgroupVersion", "unknown"))
     yield good("Docker engine", str(info.get("ServerVersion")))
@@ -72,8 +73,8 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
     yield _base(client, base)
     yield judged(
         "leftovers",
-        f"{len(containers)} containers and {len(networks)} networks of earlier runs",
-        not containers and not networks,
+        f"{len(containers)} containers, {len(networks)} networks and {len(runs)} folders of disks of earlier runs",
+        not containers and not networks and not runs,
         "`harness doctor --clean`, when no run is in progress",
     )
 
@@ -104,6 +105,12 @@ def _abilities(
         "by the freezer file, 1 ms" if proof.freezer else "by `docker pause`, some 25 ms",
         proof.freezer,
         mend,
+    )
+    yield judged(
+        "size of /tmp",
+        "enforced, by a disk for each environment" if disks.available() else "not limited",
+        disks.available(),
+        "run as root on the Linux machine that runs Docker, with e2fsprogs and mount",
     )
     yield judged(
         "peak memory",

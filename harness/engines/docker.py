@@ -20,6 +20,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.images import Image as DockerImage
 from docker.types import LogConfig, Ulimit
 
+from harness.engines import disks
 from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit
 from harness.engines.freezer import Freezer
 from harness.engines.image import Image
@@ -37,6 +38,8 @@ WAIT_THREADS = 256
 # A container's last words may still be on their way through the daemon when it has ended.
 PUMP_PATIENCE_S = 1.0
 UNPAUSE_TRIES = 5
+# Always on disk: a tmpfs would count against the memory limit.
+TEMPORARY = "/tmp"  # noqa: S108
 
 
 def connect() -> docker.DockerClient:
@@ -70,6 +73,7 @@ class DockerEngine:
         self._containers: set[DockerContainer] = set()
         # Only where cgroups can be named freely and removed again: see measure/cgroup.py.
         self._own_parents = os.geteuid() == 0 and self._info.get("CgroupDriver") == "cgroupfs"
+        self._disks = disks.Disks(run) if disks.available() else None
         self._network = client.networks.create(
             f"{LABEL}-{run}".lower(),
             driver="bridge",
@@ -107,7 +111,8 @@ class DockerEngine:
     async def create(self, spec: ContainerSpec) -> DockerContainer:
         """Create a container of the run's image, or of another."""
         command = [word.format(host="0.0.0.0", port=spec.port) for word in spec.command]  # noqa: S104
-        created = await self.call(
+        own_disk = self._disks is not None and spec.limits.temporary_bytes is not None
+        creating = self.call(
             self._client.api.create_container,
             image=spec.image or self._image.id,
             command=command or None,
@@ -117,11 +122,23 @@ class DockerEngine:
             user="{}:{}".format(*container_user()),
             labels=self._labels | dict(spec.labels),
             host_config=self._host_config(spec),
-            volumes=["/tmp"],  # noqa: S108  (on disk: a tmpfs would count against the memory limit)
+            volumes=[] if own_disk else [TEMPORARY],
         )
+        # The folder is looked at when the container is started, so both can be made at once.
+        created, *_ = await asyncio.gather(creating, *([self._make_disk(spec)] if own_disk else []))
         container = DockerContainer(self, self._client.api, created["Id"], spec, own_parent=self._own_parents)
         self._containers.add(container)
         return container
+
+    async def _make_disk(self, spec: ContainerSpec) -> None:
+        assert self._disks is not None
+        assert spec.limits.temporary_bytes is not None
+        await self.call(self._disks.make, spec.name, spec.limits.temporary_bytes, container_user())
+
+    async def remove_disk(self, name: str) -> None:
+        """Remove the container's own disk, if it has one."""
+        if self._disks is not None:
+            await self.call(self._disks.remove, name)
 
     def forget(self, container: DockerContainer) -> None:
         """It has been removed."""
@@ -138,6 +155,8 @@ class DockerEngine:
             str(path): {"bind": str(path), "mode": "ro"} for path in spec.readable
         }
         binds |= {str(path): {"bind": str(path), "mode": "rw"} for path in spec.writable}
+        if self._disks is not None and asked.temporary_bytes is not None:
+            binds[str(self._disks.path(spec.name))] = {"bind": TEMPORARY, "mode": "rw"}
         return self._client.api.create_host_config(
             mem_limit=asked.memory_bytes,
             memswap_limit=asked.memory_bytes,
@@ -164,6 +183,7 @@ class DockerEngine:
             "memory": "enforced" if info.get("MemoryLimit") else "absent",
             "swap": "off" if info.get("SwapLimit") else "not limited",
             "pids": "enforced" if info.get("PidsLimit") else "absent",
+            "tmp": "enforced" if self._disks else "absent",
         }
         return {
             "name": self.name,
@@ -180,6 +200,8 @@ class DockerEngine:
         # A call that was cancelled goes on in its thread, and may make a container yet: let it end first.
         await asyncio.to_thread(self._api.shutdown, cancel_futures=True)
         await asyncio.to_thread(remove_run, self._client, self._run)
+        if self._disks is not None:
+            await asyncio.to_thread(self._disks.close)
         self._waits.shutdown(wait=False, cancel_futures=True)
         for container in list(self._containers):
             container.let_go()
@@ -273,6 +295,9 @@ class DockerContainer:
             self._group = cgroup.ContainerGroup(self._folders, parents, pid, earlier=earlier)
         self._freezer = Freezer.of(self._folders)
         self._in_force = limits.in_force(self._folders)
+        size_bytes = limits.disk_bytes(pid, TEMPORARY)
+        if self._spec.limits.temporary_bytes is not None and size_bytes is not None:
+            self._in_force["temporary_bytes"] = size_bytes
 
     async def wait(self) -> Exit:
         """Exit code, and whether the kernel killed it for its memory."""
@@ -339,6 +364,7 @@ class DockerContainer:
         except EngineError as error:
             if not _is_gone(error):
                 raise
+        await self._engine.remove_disk(self.name)
         self.let_go()
 
     def let_go(self) -> None:

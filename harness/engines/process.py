@@ -54,7 +54,13 @@ class ProcessEngine:
         return {
             "name": self.name,
             "version": platform.python_version(),
-            "enforced": {"cpu": "absent", "memory": "watched", "swap": "not limited", "pids": "absent"},
+            "enforced": {
+                "cpu": "absent",
+                "memory": "watched",
+                "swap": "not limited",
+                "pids": "absent",
+                "tmp": "absent",
+            },
             "note": "plain processes of this machine, not containers: no CPU limit, memory only watched",
         }
 

@@ -6,6 +6,7 @@ admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 # cgroup v1 says "no limit" with the largest multiple of the page size.
@@ -20,6 +21,15 @@ def in_force(folders: dict[str, Path]) -> dict[str, float | int | None]:
     if not folders:
         return {}
     return _v2(folders[""]) if "" in folders else _v1(folders)
+
+
+def disk_bytes(pid: int, path: str, proc: Path = Path("/proc")) -> int | None:
+    """What fits on the file system that a process sees at `path`; None where this user may not look."""
+    try:
+        found = os.statvfs(f"{proc / str(pid)}/root{path}")
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
 
 
 def set_quota(folders: dict[str, Path], quota_us: int, period_us: int) -> bool:

@@ -137,12 +137,16 @@ class _Watcher:
 def _limit_warnings(arm: plan.Arm, watcher: _Watcher) -> list[str]:
     """Limits that read back otherwise than asked for, of any container."""
     asked = registry.limits(arm.settings)
-    wanted = {"memory_bytes": asked.memory_bytes} | ({"vcpu": asked.vcpu} if asked.cpu == "hard" else {})
+    wanted = {
+        "memory_bytes": asked.memory_bytes,
+        "vcpu": asked.vcpu if asked.cpu == "hard" else None,
+        "temporary_bytes": asked.temporary_bytes,
+    }
     told = [
         f"{arm.name}: {name} was asked to be {value} and reads back as {found[name]}"
         for found in watcher.limits.values()
         for name, value in wanted.items()
-        if name in found and not _close(value, found[name])
+        if value is not None and name in found and not _close(value, found[name])
     ]
     return list(dict.fromkeys(told))
 
