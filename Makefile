@@ -59,6 +59,8 @@ lock: ## Bring the lock files up to date (UPGRADE=1: to the newest versions)
 		--constraints requirements.lock -o requirements-dev.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) workloads/thumbnail/requirements.in \
 		--constraints requirements.lock -o workloads/thumbnail/requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/conformance/python/requirements.in \
+		--constraints requirements.lock -o tests/conformance/python/requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/benchmarks/requirements.in -o tests/benchmarks/requirements.lock
 
 clean: ## Remove leftover containers and all caches; results, benchmarks and .venv stay

@@ -44,17 +44,17 @@ def ensure_image(client: docker.DockerClient, workload: str, root: Path, say: Ca
     for name in ("Dockerfile", "requirements.lock"):
         if not (folder / name).is_file():
             raise EngineError(f"{folder / name} is missing: the image of {workload!r} needs it.")
-    architecture = _architecture(client)
-    base = base_image.ensure_base(client, architecture, say)
-    digest = _digest(folder, root, (architecture, base.id))
+    machine = architecture(client)
+    base = base_image.ensure_base(client, machine, say)
+    digest = _digest(folder, root, (machine, base.id))
     reference = f"{LABEL}/{workload}:{digest[:16]}"
     try:
         found, built_now = client.images.get(reference), False
     except ImageNotFound:
         say(f"building the image {reference} on {base.reference}")
         with tempfile.TemporaryDirectory(prefix="placement-harness-image-") as context:
-            _fill(Path(context), folder, root, architecture)
-            _build(client, Path(context), reference, base.reference, workload)
+            _fill(Path(context), folder, root, machine)
+            build(client, Path(context), reference, base.reference, workload)
         found, built_now = client.images.get(reference), True
     return Image(
         reference=reference,
@@ -66,7 +66,8 @@ def ensure_image(client: docker.DockerClient, workload: str, root: Path, say: Ca
     )
 
 
-def _architecture(client: docker.DockerClient) -> str:
+def architecture(client: docker.DockerClient) -> str:
+    """`x86_64` or `aarch64`. EngineError if the engine runs on something else."""
     name = str(client.info()["Architecture"])
     if name not in _ARCHITECTURES:
         raise EngineError(
@@ -115,7 +116,7 @@ def _fill(context: Path, folder: Path, root: Path, architecture: str) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _build(client: docker.DockerClient, context: Path, reference: str, base: str, workload: str) -> None:
+def build(client: docker.DockerClient, context: Path, reference: str, base: str, workload: str) -> None:
     """Build without a network, which proves that the context is complete."""
     log: list[str] = []
     try:

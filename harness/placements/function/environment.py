@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from harness.engines.base import Container, EngineError, Exit
 from harness.measure.usage import Usage
@@ -58,6 +60,8 @@ class Environment:
         self._reachable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._broken = False
         self._restarting: asyncio.Task[None] | None = None
+        # One end or beginning of a life at a time.
+        self._turning = asyncio.Lock()
         self._cold: ColdParts | None = None
         self._second: ColdParts | None = None
         self._init_s: float | None = None
@@ -65,7 +69,8 @@ class Environment:
         # One call to freeze or thaw at a time: Docker's own pause and unpause do not stand being mixed.
         self._freezing = asyncio.Lock()
         self._frozen = False
-        self._wanted = True
+        # The rest that was last asked for; None while it is wanted.
+        self._rest: object | None = None
 
     async def initialise(self, limit_s: float) -> None:
         """INIT: make the container, and wait for its runtime to poll. EngineError if no container can be made.
@@ -154,9 +159,17 @@ class Environment:
             log=log,
         )
 
-    async def rest(self) -> None:
-        """Freeze it as soon as its runtime polls; one that is broken, or never polls in its time, is stopped."""
-        self._wanted = False
+    def rest(self) -> Coroutine[Any, Any, None]:
+        """Freeze it as soon as its runtime polls; one that is broken, or never polls in its time, is stopped.
+
+        It rests from this call on, whenever the coroutine is begun, so that `wake` undoes it in every order.
+        """
+        self._rest = rest = object()
+        return self._come_to_rest(rest)
+
+    async def _come_to_rest(self, rest: object) -> None:
+        if self._rest is not rest:
+            return
         if self._broken:
             await self._stop_runtime()
             return
@@ -165,12 +178,12 @@ class Environment:
             async with asyncio.timeout(max(0.0, left_s)):
                 await self._api.ready()
         except TimeoutError:
-            if not self._wanted:
+            if self._rest is rest:
                 await self._stop_runtime()
         except (EnvironmentEnded, InitError, EngineError):
             return
         async with self._freezing:
-            if self._wanted or self._frozen or not self._alive:
+            if self._rest is not rest or self._frozen or not self._alive:
                 return
             begun_ns = self._bench.clock.now_ns()
             self._frozen = await self._container.freeze()
@@ -181,7 +194,7 @@ class Environment:
 
     async def wake(self) -> None:
         """Thaw it, if it was frozen, and keep it from being so."""
-        self._wanted = True
+        self._rest = None
         async with self._freezing:
             if self._frozen:
                 self._frozen = False
@@ -284,19 +297,22 @@ class Environment:
 
     async def _restart(self) -> None:
         """A new life: the same container, so the same /tmp, and new processes."""
-        assert self._launched is not None
-        await self._kill()
-        self._api.expect()
-        self._reachable = asyncio.get_running_loop().create_future()
-        self._launched = await self._bench.restart(self._launched)
-        self._broken = False
-        await self._attend()
+        async with self._turning:
+            await self._kill()
+            self._api.expect()
+            self._reachable = asyncio.get_running_loop().create_future()
+            assert self._launched is not None
+            self._launched = await self._bench.restart(self._launched)
+            self._broken = False
+            await self._attend()
 
     async def _stop_runtime(self) -> None:
-        """Kill what runs, for the next invocation to start anew."""
+        """Kill what runs now, for the next invocation to start anew; a new life that has begun since is let be."""
+        life = self._launched
         self._broken = True
-        await self._restarted()
-        await self._kill()
+        async with self._turning:
+            if self._launched is life:
+                await self._kill()
 
     async def _restarted(self) -> None:
         """Wait for a new life that is being begun, whatever becomes of it."""

@@ -44,6 +44,7 @@ class Function:
         self._account = account
         self._tell = tell
         self._give_up = give_up
+        self._fleet: Fleet | None = None
         self._failed: dict[str, Invoked] = {}
         if settings.reserved_concurrency is not None:
             account.reserved[self.name] = settings.reserved_concurrency
@@ -78,6 +79,7 @@ class Function:
     async def _invoke(self, request: Request, sink: Sink | None) -> Invoked:
         if len(request.payload) > REQUEST_BYTES:
             raise too_large(REQUEST_BYTES)
+        assert self._fleet is not None, "it has not been opened"
         asked_ns = self._bench.clock.now_ns()
         with self._account.invocation(self.name):
             try:
@@ -118,7 +120,8 @@ class Function:
         """End every environment. Events that have not ended are told of: none is lost in silence."""
         for request in await self._events.close():
             self._bench.event("event_left", request_id=request.request_id)
-        await self._fleet.close()
+        if self._fleet is not None:
+            await self._fleet.close()
 
     def configuration(self) -> dict[str, Any]:
         """In the shape of GetFunctionConfiguration."""

@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from harness.placements.function.invocation import RESPONSE_BYTES, Sink
-from harness.placements.function.streaming import collect, forward
+from harness.placements.function.streaming import ERROR_TYPE, Connection, Server, collect, forward
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 PATH = "/2018-06-01/runtime"
-ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
 RESPONSE_MODE = "Lambda-Runtime-Function-Response-Mode"
 # The names and the words that Lambda has for an answer of more than 6 MB.
@@ -109,7 +108,7 @@ class RuntimeApi:
     async def start(self, host: str) -> str:
         """Listen on `host`, on a free port; returns `host:port` for AWS_LAMBDA_RUNTIME_API."""
         # With cancellation, a poll whose connection closes ends, and cannot swallow the next invocation.
-        server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        server = Server(self._handle, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, 0).start()
@@ -216,6 +215,9 @@ class RuntimeApi:
             assert sink is not None
             whole = await forward(request.content, sink)
             body = b""
+            assert isinstance(request.protocol, Connection)
+            if (error := request.protocol.trailing_error()) is not None:
+                return Answer(body=error[1], error_type=error[0])
         else:
             body = await collect(request.content, RESPONSE_BYTES)
             whole = len(body) <= RESPONSE_BYTES

@@ -1,0 +1,1 @@
+"""Functions of Lambda images that other people's clients run, against the real placement."""
