@@ -136,7 +136,8 @@ class Environment:
                 memory_peak_bytes=peak_bytes or 0,
                 init_s=init_s,
                 outcome=verdict.outcome,
-                error_type=answer.error_type,
+                # What the runtime told of by itself is no news to Lambda's own line.
+                error_type=None if verdict.alive else answer.error_type,
             )
         )
         self._broken = not verdict.alive

@@ -3,6 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 let count = 0;
 
+process.on('SIGTERM', () => {
+  console.log('node was told to end');
+  process.exit(0);
+});
+
 export const handler = async (event, context) => {
   count += 1;
   if (event.fail) throw new TypeError(event.fail);

@@ -214,20 +214,8 @@ def child_count():
 
 @verb
 def ignore_sigterm():
-    """The kernel keeps a process 1 from signals without a handler; one that has one may do nothing in it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return "ignored"
-
-
-@verb
-def note_sigterm(path):
-    def leave(*_):
-        with open(path, "w") as file:
-            file.write("SIGTERM")
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, leave)
-    return "noted"
 
 
 def _post(path, body, **headers):
