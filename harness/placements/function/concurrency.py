@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.placements.function.invocation import throttled
 
-WINDOW_S = 10.0
+WINDOW_NS = 10_000_000_000
 
 
 @dataclass(slots=True)
@@ -49,19 +49,20 @@ class Account:
 
 
 class ScalingRate:
-    """A bucket of environments that may be added now; time comes in as UTC ns."""
+    """A bucket of environments that may be added now; time comes in as UTC ns. In whole numbers, so it is exact."""
 
     def __init__(self, per_window: int, now_ns: int) -> None:
-        self._most = float(per_window)
-        self._left = float(per_window)
+        self._per_window = per_window
+        # What one environment costs is WINDOW_NS; each ns brings `per_window`.
+        self._left = per_window * WINDOW_NS
         self._seen_ns = now_ns
 
     def take(self, now_ns: int) -> bool:
         """Add one environment, if one may be added."""
-        refilled = (now_ns - self._seen_ns) / 1e9 / WINDOW_S * self._most
-        self._left = min(self._most, self._left + refilled)
+        refilled = self._left + (now_ns - self._seen_ns) * self._per_window
+        self._left = min(self._per_window * WINDOW_NS, refilled)
         self._seen_ns = now_ns
-        if self._left < 1:
+        if self._left < WINDOW_NS:
             return False
-        self._left -= 1
+        self._left -= WINDOW_NS
         return True
