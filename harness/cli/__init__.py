@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
-from harness.cli.options import run_options, seconds, share
+from harness.cli.options import engine_options, run_options, seconds, share
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
+    from harness.cli.progress import Watch
     from harness.runs import Run
     from harness.scenario import Scenario
+    from harness.session import Request
 
 # An objective that is undecided is no failure: the report says what would decide it. 130 is 128 + SIGINT.
 OK, FAILED, USAGE, MISSED, INVALID, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -122,6 +126,46 @@ def aa(
 
 
 @main.command()
+@click.argument("scenario")
+@click.option("--placements", help="Only these, separated by commas.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=3001, show_default=True, help="0 takes a free one."
+)
+@engine_options
+def serve(
+    scenario: str, placements: str | None, host: str, port: int, engine: Any, corpus: Path | None, out: Path
+) -> None:
+    """Serve the functions of SCENARIO behind Lambda's Invoke API, for boto3, the AWS CLI, SDKs and curl.
+
+    Ends with Ctrl-C, and leaves a run folder in which every invocation is a row.
+
+    \b
+    Example:
+      harness serve quick
+      aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name function --payload '{}' answer.json
+    """
+    from harness.scenario import ScenarioError
+    from harness.serve.running import Address, functions_of
+    from harness.serve.running import serve as serve_until_interrupted
+
+    try:
+        chosen = _scenario(scenario, placements, None, None)
+    except ScenarioError as error:
+        _fail(str(error), USAGE)
+    functions = list(functions_of(chosen))
+    if not functions:
+        _fail(f"scenario {chosen.name} has no placement of kind function: {list(chosen.placements)}", USAGE)
+    # There is nothing to compare, so nothing runs twice.
+    request = _request(chosen.only(functions).model_copy(update={"aa": None}), engine, corpus, out)
+    folder, state = _begin(
+        lambda watch: serve_until_interrupted(request, watch, Address(host, port)), quiet=False
+    )
+    _report(folder, as_json=False)
+    sys.exit(EXIT_CODES[state])
+
+
+@main.command()
 @click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 def report(run_folder: Path, as_json: bool) -> None:
@@ -194,21 +238,32 @@ def _carry_out(
     scenario: Scenario, *, engine: Any, corpus: Path | None, out: Path, precision: float | None, budget: float | None,
     quiet: bool,
 ) -> tuple[Path, str]:  # fmt: skip
-    """Run it, with progress; exits if it cannot begin or is interrupted before it has."""
     from harness import session
+
+    request = _request(scenario, engine, corpus, out, precision=precision, budget_s=budget)
+    return _begin(lambda watch: session.run(request, watch), quiet=quiet)
+
+
+def _request(scenario: Scenario, engine: Any, corpus: Path | None, out: Path, **more: Any) -> Request:
+    from harness import session
+
+    return session.Request(
+        scenario, engine, out.resolve(), corpus and corpus.resolve(), tuple(sys.argv[1:]), **more
+    )
+
+
+def _begin(work: Callable[[Watch], tuple[Path, str]], *, quiet: bool) -> tuple[Path, str]:
+    """Do it, with progress; exits if it cannot begin or is interrupted before it has."""
     from harness.cli.progress import Watch
     from harness.engines.base import EngineError
     from harness.runs import RunError
     from workloads.kit.errors import CorpusUnavailable
 
-    request = session.Request(
-        scenario, engine, out.resolve(), corpus and corpus.resolve(), tuple(sys.argv[1:]), precision, budget
-    )
     # Until the run can end in order, SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Watch(quiet=quiet) as watch:
         try:
-            return session.run(request, watch)
+            return work(watch)
         except (EngineError, RunError, CorpusUnavailable, OSError) as error:
             _fail(f"the run could not begin: {error}", FAILED)
         except KeyboardInterrupt:

@@ -8,19 +8,13 @@ from typing import Any
 
 import click
 
-RUN_OPTIONS = [
+ENGINE_OPTIONS = [
     click.option(
         "--engine",
         type=click.Choice(["auto", "docker", "process"]),
         default="auto",
         show_default=True,
         help="What runs the work; auto takes Docker where its daemon answers.",
-    ),
-    click.option(
-        "--repeat", type=click.IntRange(1, 1000), help="Number of blocks, in place of the scenario's."
-    ),
-    click.option(
-        "--seed", type=click.IntRange(0), help="Seed of every random choice, in place of the scenario's."
     ),
     click.option(
         "--corpus",
@@ -35,11 +29,29 @@ RUN_OPTIONS = [
         help="Where the run folder goes.",
     ),
 ]
+RUN_OPTIONS = [
+    click.option(
+        "--repeat", type=click.IntRange(1, 1000), help="Number of blocks, in place of the scenario's."
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), help="Seed of every random choice, in place of the scenario's."
+    ),
+    *ENGINE_OPTIONS,
+]
 
 
 def run_options(command: Any) -> Any:
     """What every command that runs something takes."""
-    for option in reversed(RUN_OPTIONS):
+    return _with(command, RUN_OPTIONS)
+
+
+def engine_options(command: Any) -> Any:
+    """What every command takes that starts containers."""
+    return _with(command, ENGINE_OPTIONS)
+
+
+def _with(command: Any, options: list[Any]) -> Any:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -9,7 +9,7 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from harness.session.calibration import calibrate, make_store
 from harness.session.prepare import Prepared, Progress, Request, prepare
 from harness.session.sizing import Sizing
 
-__all__ = ["Progress", "Request", "run"]
+__all__ = ["Prepared", "Progress", "Request", "measure", "note_limits", "prepare", "run"]
 
 # Threads that sample, write rows and speak to Docker may hold the interpreter for this long while an item is due. The
 # default of 5 ms made the driver up to 4 ms late here; with this it stays around 1 ms.
@@ -39,18 +39,25 @@ def run(request: Request, progress: Progress) -> tuple[Path, State]:
     EngineError or the corpus's own error if it cannot begin, KeyboardInterrupt if it is interrupted before it has.
     An interruption (Ctrl-C, SIGTERM) after that ends it in order, keeping what was measured.
     """
-    return asyncio.run(_measure(prepare(request, progress), progress))
+    return asyncio.run(measure(prepare(request, progress), progress, _all_blocks))
 
 
-async def _measure(prepared: Prepared, progress: Progress) -> tuple[Path, State]:
-    """All blocks, from quiet to quiet: what is changed of this process for measuring is changed back."""
+Body = Callable[[Prepared, Progress, list[str]], Coroutine[Any, Any, None]]
+
+
+async def measure(prepared: Prepared, progress: Progress, body: Body) -> tuple[Path, State]:
+    """Carry out `body`, from quiet to quiet: what is changed of this process for measuring is changed back.
+
+    It may add to the warnings that it is given. SIGINT and SIGTERM cancel it; one that ends well all the same is
+    complete.
+    """
     state: State = "failed"
     preferred = False
     warnings: list[str] = []
     cpu_before, steal_before_s = psutil.Process().cpu_times(), steal_s()
     try:
         with _measuring() as preferred:
-            task = asyncio.ensure_future(_all_blocks(prepared, progress, warnings))
+            task = asyncio.ensure_future(body(prepared, progress, warnings))
             try:
                 prepared.sampler.start()
                 with _cancelled_by_signals(task):
@@ -115,7 +122,7 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
             )
             found = await run_arm(stage, job)
             warnings += [told for told in found.warnings if told not in warnings]
-            _note_limits(prepared, arm, found)
+            note_limits(prepared, arm, found)
         index += 1
         sizing.after_block(writer, index)
     writer.update(sizing=sizing.told())
@@ -124,7 +131,7 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
     shutil.rmtree(store_out / "manifests", ignore_errors=True)
 
 
-def _note_limits(prepared: Prepared, arm: plan.Arm, found: Findings) -> None:
+def note_limits(prepared: Prepared, arm: plan.Arm, found: Findings) -> None:
     """Put the limits in force into the manifest, once for each arm."""
     arms = prepared.writer.manifest["arms"]
     if found.limits_in_force and not arms[arm.name]["limits_in_force"]:

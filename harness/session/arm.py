@@ -59,8 +59,28 @@ class Findings:
 
 async def run_arm(stage: Stage, job: Job) -> Findings:
     """Run it, from fresh containers to none."""
-    watcher = _Watcher(stage.sampler)
-    bench = Bench(
+    watcher = Watcher(stage.sampler)
+    bench = make_bench(stage, job, watcher)
+    placement = registry.build(bench, job.arm.settings)
+    bench.event("arm_started")
+    # A collection of all objects stops every thread for milliseconds: it happens between arms instead.
+    gc.collect()
+    gc.disable()
+    try:
+        await placement.open()
+        bench.event("arm_ready")
+        for phase in job.phases:
+            await _drive(stage.driver, bench, placement, phase, job.arm.settings.kind)
+    finally:
+        gc.enable()
+        await placement.close()
+        bench.event("arm_ended")
+    return findings(job.arm, watcher)
+
+
+def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:
+    """What the placement of this job is given."""
+    return Bench(
         run=stage.run,
         block=job.block,
         warmup=job.warmup,
@@ -76,21 +96,11 @@ async def run_arm(stage: Stage, job: Job) -> Findings:
         seed=plan.arm_seed(job.seed, job.block, job.arm.name),
         logs=job.logs,
     )
-    placement = registry.build(bench, job.arm.settings)
-    bench.event("arm_started")
-    # A collection of all objects stops every thread for milliseconds: it happens between arms instead.
-    gc.collect()
-    gc.disable()
-    try:
-        await placement.open()
-        bench.event("arm_ready")
-        for phase in job.phases:
-            await _drive(stage.driver, bench, placement, phase, job.arm.settings.kind)
-    finally:
-        gc.enable()
-        await placement.close()
-        bench.event("arm_ended")
-    return Findings(watcher.in_force(), _limit_warnings(job.arm, watcher))
+
+
+def findings(arm: plan.Arm, watcher: Watcher) -> Findings:
+    """What is known of an arm's limits after it has run."""
+    return Findings(watcher.in_force(), _limit_warnings(arm, watcher))
 
 
 async def _drive(
@@ -113,7 +123,7 @@ async def _drive(
     )
 
 
-class _Watcher:
+class Watcher:
     """Hands containers to the sampler, and keeps their limits."""
 
     def __init__(self, sampler: Sampler) -> None:
@@ -134,7 +144,7 @@ class _Watcher:
         return next((found for found in self.limits.values() if found), {})
 
 
-def _limit_warnings(arm: plan.Arm, watcher: _Watcher) -> list[str]:
+def _limit_warnings(arm: plan.Arm, watcher: Watcher) -> list[str]:
     """Limits that read back otherwise than asked for, of any container."""
     asked = registry.limits(arm.settings)
     wanted = {

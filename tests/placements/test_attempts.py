@@ -12,7 +12,7 @@ from harness.clock import RunClock
 from harness.measure.usage import Usage
 from harness.placements.attempts import ColdParts, attempt, cpu_between, drop, unreadable
 from harness.placements.base import Work
-from harness.placements.function.placement import item_result
+from harness.placements.function.recorded import item_result
 from harness.rows import Outcome
 from tests.fakes import Ledger, a_bench
 
