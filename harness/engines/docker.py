@@ -24,7 +24,9 @@ from harness.engines import disks
 from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit
 from harness.engines.freezer import Freezer
 from harness.engines.image import Image
+from harness.engines.sandboxes import Sandbox, Sandboxes
 from harness.measure import cgroup, limits
+from harness.measure.processes import NOTHING, network_bytes
 from harness.measure.usage import Usage
 
 P = ParamSpec("P")
@@ -82,6 +84,13 @@ class DockerEngine:
             options={"com.docker.network.bridge.enable_icc": "false"},
         )
         self._network.reload()
+        user = "{}:{}".format(*container_user())
+        self._sandboxes = {
+            with_network: Sandboxes(
+                client, image.id, str(self._network.name) if with_network else "none", user, self._labels
+            )
+            for with_network in (True, False)
+        }
         self.host_address: str = self._network.attrs["IPAM"]["Config"][0]["Gateway"].split("/")[0]
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -108,8 +117,22 @@ class DockerEngine:
         found = await self.call(find_image, self._client, image)
         return tuple(found.attrs["Config"].get("Cmd") or ())
 
+    async def reserve(self, count: int, *, network: bool) -> None:
+        """Make ready the network namespaces of `count` containers."""
+        await self.call(self._sandboxes[network].reserve, count)
+
     async def create(self, spec: ContainerSpec) -> DockerContainer:
         """Create a container of the run's image, or of another."""
+        sandboxes = self._sandboxes[spec.network]
+        sandbox = sandboxes.take()
+        try:
+            return await self._create(spec, sandbox)
+        except BaseException:
+            if sandbox is not None:
+                sandboxes.give_back(sandbox)
+            raise
+
+    async def _create(self, spec: ContainerSpec, sandbox: Sandbox | None) -> DockerContainer:
         command = [word.format(host="0.0.0.0", port=spec.port) for word in spec.command]  # noqa: S104
         own_disk = self._disks is not None and spec.limits.temporary_bytes is not None
         creating = self.call(
@@ -121,12 +144,14 @@ class DockerEngine:
             environment=dict(spec.environment),
             user="{}:{}".format(*container_user()),
             labels=self._labels | dict(spec.labels),
-            host_config=self._host_config(spec),
+            host_config=self._host_config(spec, sandbox),
             volumes=[] if own_disk else [TEMPORARY],
         )
         # The folder is looked at when the container is started, so both can be made at once.
         created, *_ = await asyncio.gather(creating, *([self._make_disk(spec)] if own_disk else []))
-        container = DockerContainer(self, self._client.api, created["Id"], spec, own_parent=self._own_parents)
+        container = DockerContainer(
+            self, self._client.api, created["Id"], spec, sandbox, own_parent=self._own_parents
+        )
         self._containers.add(container)
         return container
 
@@ -140,11 +165,19 @@ class DockerEngine:
         if self._disks is not None:
             await self.call(self._disks.remove, name)
 
-    def forget(self, container: DockerContainer) -> None:
+    def forget(self, container: DockerContainer, spec: ContainerSpec, sandbox: Sandbox | None) -> None:
         """It has been removed."""
-        self._containers.discard(container)
+        if container in self._containers:
+            self._containers.remove(container)
+            if sandbox is not None:
+                self._sandboxes[spec.network].give_back(sandbox)
 
-    def _host_config(self, spec: ContainerSpec) -> dict[str, Any]:
+    def _network_mode(self, spec: ContainerSpec, sandbox: Sandbox | None) -> str:
+        if sandbox is not None:
+            return f"container:{sandbox.container_id}"
+        return str(self._network.name) if spec.network else "none"
+
+    def _host_config(self, spec: ContainerSpec, sandbox: Sandbox | None) -> dict[str, Any]:
         asked = spec.limits
         if asked.cpu == "hard":
             quota_us = quota(asked.vcpu, asked.cpu_period_us)
@@ -165,7 +198,7 @@ class DockerEngine:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             binds=binds,
-            network_mode=self._network.name if spec.network else "none",
+            network_mode=self._network_mode(spec, sandbox),
             cgroup_parent=f"/{cgroup.PARENT}/{spec.name}" if self._own_parents else None,
             ulimits=[Ulimit(name="nofile", soft=asked.open_files, hard=asked.open_files)],
             # What is taken as it comes need not be kept as well.
@@ -240,6 +273,7 @@ class DockerContainer:
         api: docker.APIClient,
         container_id: str,
         spec: ContainerSpec,
+        sandbox: Sandbox | None,
         *,
         own_parent: bool,
     ) -> None:
@@ -247,13 +281,14 @@ class DockerContainer:
         self._api = api
         self._id = container_id
         self._spec = spec
+        self._sandbox = sandbox
         self._own_parent = own_parent
         self._group: cgroup.ContainerGroup | None = None
         self._folders: dict[str, Path] = {}
         self._freezer: Freezer | None = None
         self._frozen = False
         self._pump: threading.Thread | None = None
-        self._ip = ""
+        self._ip = sandbox.address if sandbox else ""
         self._in_force: dict[str, float | int | None] = {}
 
     @property
@@ -276,6 +311,7 @@ class DockerContainer:
     async def start(self) -> None:
         """Start it and find its control group."""
         earlier = self._group.usage() if self._group else None
+        network_before = network_bytes(self._sandbox.pid) if self._sandbox else NOTHING
         self._frozen = False
         if self._spec.output:
             chunks = await self._engine.call(self._api.attach, self._id, stream=True, logs=False)
@@ -286,13 +322,15 @@ class DockerContainer:
         state = await self._engine.call(self._api.inspect_container, self._id)
         pid = int(state["State"]["Pid"])
         networks = state["NetworkSettings"]["Networks"].values()
-        self._ip = next((n["IPAddress"] for n in networks if n.get("IPAddress")), "")
+        self._ip = next((n["IPAddress"] for n in networks if n.get("IPAddress")), self._ip)
         self._folders = cgroup.folders_of(pid) if pid else {}
         parents = cgroup.parent_folders(self.name) if self._own_parent else {}
         if self._group:
             self._group.close()
         if self._folders or parents:
-            self._group = cgroup.ContainerGroup(self._folders, parents, pid, earlier=earlier)
+            self._group = cgroup.ContainerGroup(
+                self._folders, parents, pid, earlier=earlier, network_before=network_before
+            )
         self._freezer = Freezer.of(self._folders)
         self._in_force = limits.in_force(self._folders)
         size_bytes = limits.disk_bytes(pid, TEMPORARY)
@@ -369,7 +407,7 @@ class DockerContainer:
 
     def let_go(self) -> None:
         """Close and remove its control group, once the container is gone."""
-        self._engine.forget(self)
+        self._engine.forget(self, self._spec, self._sandbox)
         if self._group:
             self._group.close()
         if self._own_parent:

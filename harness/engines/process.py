@@ -37,6 +37,9 @@ class ProcessEngine:
     def __init__(self) -> None:
         self._live: set[ProcessContainer] = set()
 
+    async def reserve(self, count: int, *, network: bool) -> None:
+        """There is nothing that could be made ahead."""
+
     async def create(self, spec: ContainerSpec) -> ProcessContainer:
         """Note what is to be run; a process is made at its start."""
         if spec.image is not None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from harness.measure.cgroup_v1 import GroupV1
 from harness.measure.cgroup_v2 import GroupV2
-from harness.measure.processes import Processes
+from harness.measure.processes import NOTHING, Pair, Processes
 from harness.measure.usage import COUNTERS, Usage, added
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -66,13 +66,14 @@ class ContainerGroup:
         root: Path = CGROUP_ROOT,
         proc: Path = PROC,
         earlier: Usage | None = None,
+        network_before: Pair = NOTHING,
     ) -> None:
         self._earlier = earlier
         self._make = GroupV2 if version(root) == 2 else GroupV1
         self._root = root
         self._parents = parents
         self._own: Group = self._make(folders, root)
-        self._processes = Processes(pid, folders.get("") or folders.get("memory"), proc)
+        self._processes = Processes(pid, folders.get("") or folders.get("memory"), proc, network_before)
         self._parent: Group | None = None
         self._last: Usage | None = None
         self._last_brief: Usage | None = None

@@ -16,10 +16,14 @@ NOTHING: Pair = (None, None)
 
 
 class Processes:
-    """The processes of one container, of which `pid` is the first; `group` is a folder with its cgroup.procs."""
+    """The processes of one container, of which `pid` is the first; `group` is a folder with its cgroup.procs.
 
-    def __init__(self, pid: int, group: Path | None, proc: Path) -> None:
+    `network_before` is what went over its network before it came: one that was made ahead has a past.
+    """
+
+    def __init__(self, pid: int, group: Path | None, proc: Path, network_before: Pair = NOTHING) -> None:
         self._proc = proc
+        self._network_before = network_before
         # Opened at once: later the number may be some other process's. It keeps the network namespace alive.
         self._network = open_or_none(proc / str(pid) / "net/dev")
         self._network_known: Pair = NOTHING
@@ -34,10 +38,12 @@ class Processes:
         text = read_or_none(self._network)
         if text is None:
             return NOTHING
-        others = [line for line in text.splitlines()[2:] if not line.lstrip().startswith(b"lo:")]
-        if others or self._network_known == NOTHING:
-            words = [line.partition(b":")[2].split() for line in others]
-            self._network_known = sum(int(w[0]) for w in words), sum(int(w[8]) for w in words)
+        found = _over_interfaces(text)
+        if found != NOTHING or self._network_known == NOTHING:
+            received, sent = (
+                (now or 0) - (before or 0) for now, before in zip(found, self._network_before, strict=True)
+            )
+            self._network_known = received, sent
         return self._network_known
 
     def io_bytes(self) -> Pair:
@@ -78,3 +84,20 @@ class Processes:
                 os.close(descriptor)
         self._network = None
         self._io.clear()
+
+
+def network_bytes(pid: int, proc: Path = Path("/proc")) -> Pair:
+    """Bytes received and sent so far in the network namespace of a process; None, None if unreadable."""
+    try:
+        return _over_interfaces((proc / str(pid) / "net/dev").read_bytes())
+    except OSError:
+        return NOTHING
+
+
+def _over_interfaces(text: bytes) -> Pair:
+    """Bytes received and sent, of net/dev, over every interface but loopback; None, None without any."""
+    others = [line for line in text.splitlines()[2:] if not line.lstrip().startswith(b"lo:")]
+    if not others:
+        return NOTHING
+    words = [line.partition(b":")[2].split() for line in others]
+    return sum(int(w[0]) for w in words), sum(int(w[8]) for w in words)

@@ -52,7 +52,8 @@ class BatchPlacement:
         self._slots = asyncio.Semaphore(self.settings.parallel)
 
     async def open(self) -> None:
-        """Nothing: a queue stands by at no cost."""
+        """A queue stands by at no cost; only what the engine can make ahead is made."""
+        await self.bench.engine.reserve(self.settings.parallel, network=False)
 
     async def run(self, work: Work) -> None:
         """Put the item into the job that is being collected; return when that job has told of it."""

@@ -252,3 +252,49 @@ def test_closing_removes_containers_volumes_and_network(
         n.name for n in docker_client.networks.list() if str(n.name).startswith("placement-harness-test")
     ]
     assert {volume.id for volume in docker_client.volumes.list()} <= volumes_before
+
+
+@pytest.mark.docker
+def test_a_reserved_network_is_used_again_and_its_past_is_not_counted(make_docker: MakeEngine) -> None:
+    code = (
+        "import socket\n"
+        "link = socket.create_connection(('{host}', {port}))\n"
+        "link.sendall(bytes({size}))\n"
+        "link.close()\n"
+        "import time\n"
+        "time.sleep(20)\n"
+    )
+
+    async def check(engine: Engine) -> None:
+        swallowed = asyncio.Event()
+
+        async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(65536):
+                pass
+            writer.close()
+            swallowed.set()
+
+        server = await asyncio.start_server(swallow, engine.host_address, 0)
+        host, port = server.sockets[0].getsockname()
+        await engine.reserve(1, network=True)
+        seen = []
+        for size in (3_000_000, 1_000_000, 10_000):
+            spec = python(code.format(host=host, port=port, size=size), network=True)
+            async with running(engine, spec) as container:
+                await asyncio.wait_for(swallowed.wait(), 10)
+                swallowed.clear()
+                usage = container.usage()
+                assert usage is not None
+                assert usage.network_out_bytes == pytest.approx(size, rel=0.1, abs=3000)
+                seen.append(container.peer)
+        assert len(set(seen)) == 1
+        # Beyond what was reserved each has its own.
+        async with (
+            running(engine, python("import time; time.sleep(20)", network=True)) as one,
+            running(engine, python("import time; time.sleep(20)", network=True)) as two,
+        ):
+            assert one.peer != two.peer
+            assert two.peer is not None
+        server.close()
+
+    with_engine(make_docker, check)
