@@ -96,11 +96,11 @@ class ContainerGroup:
             return self._last
 
     def brief_usage(self) -> Usage | None:
-        """As `usage` at half the cost, and None for what it leaves out: mainly the two kinds of memory."""
+        """As `usage` at a third of the cost, and None for what it leaves out: mainly the two kinds of memory."""
         with self._lock:
             if self._closed:
                 return self._last
-            often = self._own.often(self._processes)
+            often = self._own.often(None)
             if often is None:
                 self._last = self._at_end()
                 return self._last
