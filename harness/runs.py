@@ -192,6 +192,12 @@ class Run:
 
         return summarise(self)
 
+    def lambda_metrics(self) -> pd.DataFrame:
+        """What CloudWatch would show of each function, a row a minute: `harness.analysis.lambda_metrics`."""
+        from harness.analysis.lambda_metrics import lambda_metrics  # noqa: PLC0415  (as above)
+
+        return lambda_metrics(self)
+
 
 def utc_text() -> str:
     """Now, as ISO 8601 in UTC with seconds."""

@@ -69,5 +69,7 @@ def _most_at_once(rows: pd.DataFrame, period_ns: int) -> pd.Series:
     moments = np.concatenate([begun, ended])
     # At one moment whatever ends makes room before the next begins.
     order = np.lexsort((np.repeat([1, -1], len(rows)), moments))
-    at_once = np.cumsum(np.repeat([1, -1], len(rows))[order])
-    return pd.Series(at_once).groupby(moments[order] // period_ns).max()
+    steps = np.repeat([1, -1], len(rows))[order]
+    after = np.cumsum(steps)
+    # What a period begins with is known from the first that changes in it.
+    return pd.Series(np.maximum(after, after - steps)).groupby(moments[order] // period_ns).max()
