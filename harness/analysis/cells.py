@@ -41,9 +41,7 @@ def phases(run: Run) -> list[str]:
 @once
 def items(run: Run) -> pd.DataFrame:
     """The last attempt at each item outside warm-up blocks: one row an item, columns COLUMNS, `late_s` and `ok`."""
-    frame = run.attempts[COLUMNS]
-    wanted = ~run.attempts["warmup"].to_numpy(dtype=bool) & (frame["block"].to_numpy() > NO_BLOCK)
-    frame = _select(frame, wanted)
+    frame = _tries(run)
     if len(frame) and frame["attempt"].max() > 1:
         frame = frame.sort_values("attempt", kind="stable").drop_duplicates([*CELL, "sequence"], keep="last")
     late_s = ((frame["sent_ns"] - frame["due_ns"]) / 1e9).astype("float32")
@@ -59,7 +57,22 @@ def validity(run: Run) -> pd.DataFrame:
 @once
 def valid_items(run: Run) -> pd.DataFrame:
     """`items` in valid cells."""
-    frame, checked = items(run), validity(run)
+    return _in_valid_cells(run, items(run))
+
+
+def valid_tries(run: Run) -> pd.DataFrame:
+    """Every attempt at the `valid_items`: columns COLUMNS. An earlier try costs as much as the last one."""
+    return _in_valid_cells(run, _tries(run))
+
+
+def _tries(run: Run) -> pd.DataFrame:
+    frame = run.attempts[COLUMNS]
+    wanted = ~run.attempts["warmup"].to_numpy(dtype=bool) & (frame["block"].to_numpy() > NO_BLOCK)
+    return _select(frame, wanted)
+
+
+def _in_valid_cells(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    checked = validity(run)
     if checked["valid"].all():
         return frame
     keys = checked.loc[checked["valid"], CELL]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.cells import valid_items
+from harness.analysis.cells import valid_items, valid_tries
 from harness.analysis.containers import lives
 from harness.cost.book import PriceBook
 from harness.cost.fargate import MINIMUM_S, Size, smallest
@@ -35,9 +35,13 @@ class _Price:
 
 @dataclass(frozen=True, slots=True)
 class _Arm:
-    """What the pricing of one arm needs: its items in valid cells, of all phases, and its containers' lives."""
+    """What the pricing of one arm needs: its items in valid cells, of all phases, and its containers' lives.
+
+    `tries` are all attempts at these items, each of which is billed.
+    """
 
     items: pd.DataFrame
+    tries: pd.DataFrame
     lives_s: pd.Series
     limits: dict[str, Any]
     parallel: int
@@ -48,13 +52,19 @@ def cost_per_million(run: Run, book: PriceBook) -> pd.DataFrame:
 
     The price is NaN, and the formula says why, where AWS has no such size.
     """
-    measured = valid_items(run)
+    measured, tries = valid_items(run), valid_tries(run)
     lives_s = container_lives_s(run)
     rows = []
     for name, about in (run.manifest.get("arms") or {}).items():
         if about.get("duplicate_of"):
             continue
-        arm = _Arm(measured[measured["arm"] == name], lives_s, about["limits"], about["parallel"])
+        arm = _Arm(
+            items=measured[measured["arm"] == name],
+            tries=tries[tries["arm"] == name],
+            lives_s=lives_s,
+            limits=about["limits"],
+            parallel=about["parallel"],
+        )
         for phase in arm.items.loc[arm.items["ok"], "phase"].astype(str).unique():
             try:
                 priced = PRICING[about["placement"]](arm, phase, book)
@@ -87,13 +97,10 @@ def fargate_usd(size: Size, seconds: float, book: PriceBook) -> float:
 
 
 def _function(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
-    """Failed invocations are billed too, so the whole bill is divided by the good items."""
-    rows = arm.items[arm.items["phase"] == phase]
-    billed_s, memory_mb, good = (
-        rows["billed_s"].dropna(),
-        arm.limits["memory_bytes"] / 2**20,
-        int(rows["ok"].sum()),
-    )
+    """Failed invocations and earlier tries are billed too, so the whole bill is divided by the good items."""
+    billed_s = arm.tries.loc[arm.tries["phase"] == phase, "billed_s"].dropna()
+    memory_mb = arm.limits["memory_bytes"] / 2**20
+    good = int(arm.items.loc[arm.items["phase"] == phase, "ok"].sum())
     bill_usd = len(billed_s) * lambda_usd(memory_mb, float(billed_s.mean()), book)
     formula = (
         f"1,000,000 / {good} items x {len(billed_s)} requests x ({book.price('lambda_request'):f} + "

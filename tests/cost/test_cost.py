@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +114,17 @@ def test_a_failed_invocation_is_billed_all_the_same(tmp_path: Path) -> None:
     bill_usd = rows["billed_s"].map(lambda s: lambda_usd(885, s, BOOK)).sum()
     found = table[(table["arm"] == "function") & (table["phase"] == "steady")]["usd_per_million"].iloc[0]
     assert found == pytest.approx(bill_usd / (rows["outcome"] == "ok").sum() * 1e6)
+
+
+def test_every_try_is_billed(tmp_path: Path) -> None:
+    once = make_run(tmp_path / "once")
+    again = once.attempts.assign(attempt=2)
+    function = once.attempts["arm"] == "function"
+    twice = replace(once, attempts=pd.concat([once.attempts, again[function]], ignore_index=True))
+    prices: Any = [cost_per_million(run, BOOK).set_index(["arm", "phase", "basis"]) for run in (once, twice)]
+    key = ("function", "steady", "as run")
+    ratio = prices[1].loc[key, "usd_per_million"] / prices[0].loc[key, "usd_per_million"]
+    assert ratio == pytest.approx(2)
 
 
 def test_invalid_cells_are_not_priced(tmp_path: Path) -> None:

@@ -298,3 +298,18 @@ def test_a_reserved_network_is_used_again_and_its_past_is_not_counted(make_docke
         server.close()
 
     with_engine(make_docker, check)
+
+
+@pytest.mark.docker
+def test_what_is_frozen_is_removed_with_its_run(
+    make_docker: MakeEngine, docker_client: docker.DockerClient
+) -> None:
+    async def check(engine: Engine) -> None:
+        spec = python("import time; time.sleep(60)")
+        container = await engine.create(spec)
+        await container.start()
+        assert await container.freeze()
+        await engine.close()
+        assert docker_client.containers.list(all=True, filters={"name": spec.name}) == []
+
+    with_engine(make_docker, check)
