@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness.arrivals import Arrivals
 from harness.objectives import Objective
+from harness.scenario.batch import BatchSettings
 from harness.scenario.function import FunctionSettings
-from harness.scenario.placements import BatchSettings, ServiceSettings, Strict
+from harness.scenario.placements import ServiceSettings, Strict
 from workloads.kit.errors import BadSettings
 
 __all__ = [

@@ -1,0 +1,104 @@
+"""What a scenario says of a batch placement.
+
+Source of limits: AWS Batch User Guide and API Reference, read 2026-11-24.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.scenario.placements import Sized, Strict
+
+
+class InstanceSettings(Strict):
+    """An instance type and what it has for jobs."""
+
+    name: str
+    vcpu: Annotated[float, Field(gt=0, le=192)]
+    memory_mb: Annotated[int, Field(ge=4, le=1_600_000)]
+
+
+class RuleSettings(Strict):
+    """One rule of `evaluate_on_exit`: a condition may end in an asterisk, and all have to hold."""
+
+    action: Literal["RETRY", "EXIT"]
+    on_status_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
+    on_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
+    on_exit_code: Annotated[str, Field(pattern=r"^[0-9]*\*?$", max_length=512)] | None = None
+
+
+class LaunchSettings(Strict):
+    """How long an instance takes to come up: log-normal, assumed and not measured. A median of 0 is no delay."""
+
+    median_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    spread: Annotated[float, Field(ge=1, le=10)] = 1.0
+
+
+class BatchSettings(Sized):
+    """A Batch-style array job: items are split over at most `array_size` jobs, on a compute environment.
+
+    - Items that arrive within `window_s` of the first go into one array job; 0 takes those of one instant.
+    - `cpu` tells whether vCPU is a hard limit (Fargate) or a share that may use idle CPU (EC2).
+    - `vcpu_budget` is the compute environment's maximum; `min_vcpu` of it are never shut down.
+    - `compute`: FARGATE gives each job room of its own; EC2 and SPOT launch `instances`, fill them, and shut them down
+      when they were idle for `idle_s`.
+    - `launch`: what launching takes, which is assumed.
+    - `attempts` and `evaluate_on_exit`: how often a failed job is tried, and for what.
+    - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
+    - `interruption_mean_s`: each Spot instance is interrupted after a time drawn from an exponential distribution.
+    - `time_scale` multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice.
+    """
+
+    kind: Literal["batch"]
+    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    vcpu: Annotated[float, Field(gt=0, le=192)]
+    cpu: Literal["hard", "share"] = "hard"
+    vcpu_budget: Annotated[float, Field(gt=0, le=10_000)]
+    array_size: Annotated[int, Field(ge=1, le=10_000)]
+    window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    compute: Literal["FARGATE", "EC2", "SPOT"] = "FARGATE"
+    instances: tuple[InstanceSettings, ...] = ()
+    min_vcpu: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    idle_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    launch: LaunchSettings = LaunchSettings()
+    attempts: Annotated[int, Field(ge=1, le=10)] = 1
+    evaluate_on_exit: Annotated[tuple[RuleSettings, ...], Field(max_length=5)] = ()
+    timeout_s: Annotated[float, Field(ge=60, le=10_000_000)] | None = None
+    interruption_mean_s: Annotated[float, Field(gt=0)] | None = None
+    time_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def parallel(self) -> int:
+        """How many containers work at once, at most."""
+        return max(1, int(self.vcpu_budget / self.vcpu + 1e-9))
+
+    @model_validator(mode="after")
+    def _agrees(self) -> BatchSettings:
+        if self.vcpu > self.vcpu_budget:
+            raise ValueError(
+                f"vcpu {self.vcpu} exceeds vcpu_budget {self.vcpu_budget}: no job could ever start"
+            )
+        if self.min_vcpu > self.vcpu_budget:
+            raise ValueError(
+                f"min_vcpu: got {self.min_vcpu:g}, allowed: 0 to {self.vcpu_budget:g} (vcpu_budget)"
+            )
+        if (self.compute == "FARGATE") != (not self.instances):
+            wanted = "none with" if self.compute == "FARGATE" else "at least one with"
+            raise ValueError(
+                f"instances: got {len(self.instances)}, allowed: {wanted} compute = {self.compute!r}"
+            )
+        if self.instances and not any(self._holds(each) for each in self.instances):
+            raise ValueError(
+                f"instances: none within vcpu_budget holds a job of {self.vcpu:g} vCPU and {self.memory_mb} MB"
+            )
+        if self.interruption_mean_s is not None and self.compute != "SPOT":
+            raise ValueError(f"interruption_mean_s: goes with compute = 'SPOT', got {self.compute!r}")
+        if self.min_vcpu and self.compute == "FARGATE":
+            raise ValueError("min_vcpu: Fargate has no instances that could stand by")
+        return self
+
+    def _holds(self, each: InstanceSettings) -> bool:
+        fits = each.vcpu >= self.vcpu and each.memory_mb >= self.memory_mb
+        return fits and each.vcpu <= self.vcpu_budget
