@@ -55,7 +55,7 @@ class Scenario(Strict):
     In a file without `aa` that is the first of several placements; `aa = ""` stands for none.
     """
 
-    name: Name
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
     title: str
     workload: Name
     seed: Annotated[int, Field(ge=0)]
@@ -133,6 +133,14 @@ def load(path: Path) -> Scenario:
     known = sorted(p.parent.name for p in WORKLOADS.glob("*/Dockerfile"))
     if scenario.workload not in known:
         raise ScenarioError(f"{path}: workload: got {scenario.workload!r}; allowed: {known}")
+    folder = WORKLOADS / scenario.workload
+    for name, placement in scenario.placements.items():
+        for step in placement.steps if isinstance(placement, BatchSettings) else ():
+            if not (folder / f"{step.name}.py").is_file():
+                found = sorted(file.stem for file in folder.glob("*.py"))
+                raise ScenarioError(
+                    f"{path}: placements.{name}.steps: got {step.name!r}; allowed are modules of the workload: {found}"
+                )
     settings = importlib.import_module(f"workloads.{scenario.workload}.settings").Settings
     try:
         settings.parse(scenario.settings)

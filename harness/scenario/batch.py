@@ -36,25 +36,31 @@ class LaunchSettings(Strict):
     spread: Annotated[float, Field(ge=1, le=10)] = 1.0
 
 
+class StepSettings(Strict):
+    """A job of a chain: a module of the workload. `each`: a child for each of the step before."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    each: bool = False
+
+
 class BatchSettings(Sized):
     """A Batch-style array job: items are split over at most `array_size` jobs, on a compute environment.
 
     - Items that arrive within `window_s` of the first go into one array job; 0 takes those of one instant.
-    - `cpu` tells whether vCPU is a hard limit (Fargate) or a share that may use idle CPU (EC2).
     - `vcpu_budget` is the compute environment's maximum; `min_vcpu` of it are never shut down.
-    - `compute`: FARGATE gives each job room of its own; EC2 and SPOT launch `instances`, fill them, and shut them down
-      when they were idle for `idle_s`.
+    - `compute`: FARGATE gives each job room of its own, and vCPU is a hard limit; EC2 and SPOT launch `instances`, fill
+      them, and shut them down when they were idle for `idle_s`; vCPU is a share there, and idle CPU may be used.
     - `launch`: what launching takes, which is assumed.
     - `attempts` and `evaluate_on_exit`: how often a failed job is tried, and for what.
     - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
     - `interruption_mean_s`: each Spot instance is interrupted after a time drawn from an exponential distribution.
+    - `steps` are further jobs, each of which waits for the one before (`dependsOn`), the first for the items' own.
     - `time_scale` multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice.
     """
 
     kind: Literal["batch"]
     memory_mb: Annotated[int, Field(ge=4, le=250_000)]
     vcpu: Annotated[float, Field(gt=0, le=192)]
-    cpu: Literal["hard", "share"] = "hard"
     vcpu_budget: Annotated[float, Field(gt=0, le=10_000)]
     array_size: Annotated[int, Field(ge=1, le=10_000)]
     window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
@@ -68,6 +74,12 @@ class BatchSettings(Sized):
     timeout_s: Annotated[float, Field(ge=60, le=10_000_000)] | None = None
     interruption_mean_s: Annotated[float, Field(gt=0)] | None = None
     time_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    steps: Annotated[tuple[StepSettings, ...], Field(max_length=10)] = ()
+
+    @property
+    def cpu(self) -> Literal["hard", "share"]:
+        """Whether a job's vCPU is a limit or a share."""
+        return "hard" if self.compute == "FARGATE" else "share"
 
     @property
     def parallel(self) -> int:

@@ -22,7 +22,7 @@ Image.preinit()
 
 # Boxes of whole pixels first, then Lanczos over at least this many: half the time of Lanczos alone, 53 dB or more.
 _REDUCING_GAP = 3.0
-_SUFFIX = {"jpeg": "jpg", "webp": "webp"}
+SUFFIX = {"jpeg": "jpg", "webp": "webp"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,7 +48,7 @@ def thumbnail(data: bytes, settings: Mapping[str, Any]) -> Work:
     for size_px in wanted.sizes:
         picture, profile = make_one(source, size_px, wanted.alpha)
         encoded = _encode(picture, wanted.format, wanted.quality)
-        outputs.append(Output(f"{size_px}.{_SUFFIX[wanted.format]}", encoded, f"image/{wanted.format}"))
+        outputs.append(Output(f"{size_px}.{SUFFIX[wanted.format]}", encoded, f"image/{wanted.format}"))
         results.append(
             {
                 "size": size_px,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from harness.placements.batch.capacity import (
 )
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition
-from harness.placements.batch.jobs import ArrayJob, Job, Submission
+from harness.placements.batch.jobs import ArrayJob, Dependency, Job, Submission
 from harness.placements.batch.retries import RetryStrategy, Rule
 from harness.placements.batch.runner import KIND, JobRunner, Share, parse
 from harness.placements.batch.states import State
@@ -45,7 +46,8 @@ class BatchPlacement:
         self._pending: list[Work] = []
         self._submitted: asyncio.Future[None] | None = None
         self._window: asyncio.TimerHandle | None = None
-        self._jobs: dict[int, Job] = {}
+        # By item: the job that it is in, and the last of the chain that follows.
+        self._jobs: dict[int, tuple[Job, AnyJob]] = {}
         self._runner = JobRunner(bench, limits(settings), bench.engine.name)
         self._batch = Batch(
             self._runner, bench.clock, self._observe, self._instance, time_scale=settings.time_scale
@@ -69,7 +71,8 @@ class BatchPlacement:
             self._window = loop.call_later(self._settings.window_s, self._submit)
         # It is shared with other items: cancelling one item must not cancel them.
         await asyncio.shield(self._submitted)
-        await self._batch.done(self._jobs[id(work)])
+        for job in self._jobs[id(work)]:
+            await self._batch.done(job)
         del self._jobs[id(work)]
 
     async def close(self) -> None:
@@ -102,12 +105,36 @@ class BatchPlacement:
         self._bench.event(
             "job_submitted", phase=collected[0].phase, job=job.id, items=len(collected), size=size
         )
-        for index, child in enumerate(job.children if isinstance(job, ArrayJob) else [job]):
+        last = self._chain(job, manifest)
+        for index, child in enumerate(_children(job)):
             share = Share(manifest, tuple(collected[index::size]))
             self._runner.share(child, share)
-            self._jobs |= {id(work): child for work in share.works}
+            self._jobs |= {id(work): (child, last) for work in share.works}
         if submitted is not None and not submitted.done():
             submitted.set_result(None)
+
+    def _chain(self, job: AnyJob, manifest: str) -> AnyJob:
+        """Submit every step that follows; returns the last job of the chain."""
+        for step in self._settings.steps:
+            children = len(_children(job))
+            together = step.each and children > 1
+            job = self._batch.submit(
+                Submission(
+                    name=step.name,
+                    queue=self._bench.arm,
+                    definition=replace(
+                        self._definition,
+                        name=step.name,
+                        command=("python3", "-m", f"workloads.{self._bench.workload}.{step.name}"),
+                    ),
+                    environment={"EARLIER_CHILDREN": str(children)},
+                    array_size=children if together else None,
+                    depends_on=(Dependency(job.id, "N_TO_N" if together else ""),),
+                )
+            )
+            for child in _children(job):
+                self._runner.share(child, Share(manifest, ()))
+        return job
 
     def _observe(self, job: AnyJob, state: State, reason: str) -> None:
         self._bench.event("job_state", job=job.id, state=state.value, reason=reason)
@@ -133,6 +160,10 @@ class BatchPlacement:
         if instance.state == READY:
             self._bench.event("instance_interrupted", instance=instance.id)
             self._batch.interrupt(self._bench.engine.name, instance, SPOT_NOTICE_S)
+
+
+def _children(job: AnyJob) -> list[Job]:
+    return job.children if isinstance(job, ArrayJob) else [job]
 
 
 def limits(settings: BatchSettings) -> Limits:

@@ -157,3 +157,27 @@ def test_spot_interruptions_are_survived(make_docker: Callable[[], DockerEngine]
     assert all(0.02 < each["assumed_launch_s"] < 0.6 for each in launched)
     assert len(ledger.kinds("instance_ended")) == len(launched)
     assert len(thumbnails(pictures)) == 4
+
+
+def test_a_chain_from_resize_to_contact_sheets_to_an_index_page(
+    make_docker: Callable[[], DockerEngine], pictures: Path
+) -> None:
+    items = ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    steps = ({"name": "contact_sheet", "each": True}, {"name": "index_page"})
+    ledger = drop(make_docker, pictures, items, nothing, array_size=2, steps=steps)
+    assert {row.outcome for row in ledger.attempts} == {"ok"}
+    out = pictures.parent / "out"
+    sheets = sorted((out / "sheets").rglob("*.jpg"))
+    assert len(sheets) == 2
+    with Pictures.open(sheets[0]) as sheet:
+        assert (sheet.width, sheet.height) == (268, 136), "two tiles beside each other"
+    (page,) = (out / "index").iterdir()
+    assert page.read_text().count("<img ") == 2
+    assert all(item in page.read_text() for item in items)
+    succeeded = [each["job"] for each in job_states(ledger, "SUCCEEDED")]
+    assert len(succeeded) == 3 + 3 + 1
+    # Sheet after its own child, page after all sheets.
+    order = [name.partition(":") for name in succeeded]
+    resize, sheet_array = order[0][0], next(job for job, _, _ in order if job != order[0][0])
+    for index in ("0", "1"):
+        assert succeeded.index(f"{resize}:{index}") < succeeded.index(f"{sheet_array}:{index}")
