@@ -136,9 +136,9 @@ def aa(
 def serve(
     scenario: str, placements: str | None, host: str, port: int, engine: Any, corpus: Path | None, out: Path
 ) -> None:
-    """Serve the functions of SCENARIO behind Lambda's Invoke API, for boto3, the AWS CLI, SDKs and curl.
+    """Serve functions and batch of SCENARIO behind the APIs of Lambda and Batch, for boto3, the AWS CLI, SDKs and curl.
 
-    Ends with Ctrl-C, and leaves a run folder in which every invocation is a row.
+    Ends with Ctrl-C, and leaves a run folder in which every invocation and every attempt at a job is a row.
 
     \b
     Example:
@@ -146,18 +146,18 @@ def serve(
       aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name function --payload '{}' answer.json
     """
     from harness.scenario import ScenarioError
-    from harness.serve.running import Address, functions_of
+    from harness.serve.running import Address, servable
     from harness.serve.running import serve as serve_until_interrupted
 
     try:
         chosen = _scenario(scenario, placements, None, None)
     except ScenarioError as error:
         _fail(str(error), USAGE)
-    functions = list(functions_of(chosen))
-    if not functions:
-        _fail(f"scenario {chosen.name} has no placement of kind function: {list(chosen.placements)}", USAGE)
+    served = servable(chosen)
+    if not served:
+        _fail(f"scenario {chosen.name} has no function and no batch: {list(chosen.placements)}", USAGE)
     # There is nothing to compare, so nothing runs twice.
-    request = _request(chosen.only(functions).model_copy(update={"aa": None}), engine, corpus, out)
+    request = _request(chosen.only(served).model_copy(update={"aa": None}), engine, corpus, out)
     folder, state = _begin(
         lambda watch: serve_until_interrupted(request, watch, Address(host, port)), quiet=False
     )

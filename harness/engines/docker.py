@@ -98,14 +98,17 @@ class DockerEngine:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._api, partial(function, *args, **kwargs))
-        except DockerException as error:
+        except (DockerException, requests.exceptions.RequestException) as error:
             raise EngineError(str(error)) from error
 
     async def wait(self, container_id: str, pump: threading.Thread | None) -> int:
         """Exit code of a container, when it has ended and `pump` has read all of its output."""
 
         def wait() -> int:
-            answer = self._client.api.wait(container_id, timeout=None)
+            try:
+                answer = self._client.api.wait(container_id, timeout=None)
+            except (DockerException, requests.exceptions.RequestException) as error:
+                raise EngineError(f"the daemon went away while a container ran: {error}") from error
             if pump is not None:
                 pump.join(PUMP_PATIENCE_S)
             return int(answer["StatusCode"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import docker
 
@@ -54,7 +55,11 @@ class Sandboxes:
     def take(self) -> Sandbox | None:
         """One that is free; None where all are taken."""
         with self._lock:
-            return self._free.pop() if self._free else None
+            while self._free:
+                sandbox = self._free.pop()
+                if Path(f"/proc/{sandbox.pid}").exists():  # a daemon that was restarted has ended it
+                    return sandbox
+            return None
 
     def give_back(self, sandbox: Sandbox) -> None:
         """Its container is gone."""

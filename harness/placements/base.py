@@ -7,6 +7,7 @@ ends every item it was handed in exactly one final `Attempt`, whatever happens t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,7 +183,8 @@ class Bench:
         if not launched.ended.done():
             launched.container.usage()  # what its group alone has is lost with its end; the engine keeps this reading
             await launched.container.stop(grace_s)
-        await launched.ended
+        with contextlib.suppress(EngineError):  # its end was lost from sight, and it is removed all the same
+            await launched.ended
         self.watcher.unwatch(launched.container)
         begun_ns = self.clock.now_ns()
         await launched.container.remove()

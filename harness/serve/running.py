@@ -1,4 +1,4 @@
-"""Serves the functions of a scenario until it is interrupted; every invocation becomes a row of a run folder."""
+"""Serves functions and batch of a scenario until it is interrupted; every try becomes a row of a run folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from aiohttp import web
 from harness import plan, session
 from harness.measure.load import between, read_load
 from harness.placements.base import Bench, Work
+from harness.placements.batch.capacity import Delay
+from harness.placements.batch.control import Batch
+from harness.placements.batch.placement import define, environment, note_instance
 from harness.placements.function.concurrency import Account
 from harness.placements.function.invocation import Invoked, Request, Sink
 from harness.placements.function.recorded import RecordedFunction
 from harness.runs import State
-from harness.scenario import FunctionSettings, Scenario
-from harness.serve.functions import make_app
+from harness.scenario import BatchSettings, FunctionSettings, Scenario
+from harness.scenario.function import CONCURRENCY
+from harness.serve.batch import BatchApi, add_routes
+from harness.serve.functions import Servable, make_app
+from harness.serve.jobs import ImageRunner
 from harness.session.arm import Job, Watcher, findings, make_bench
 from harness.session.calibration import make_store
 
@@ -36,9 +42,11 @@ class Address:
     port: int
 
 
-def functions_of(scenario: Scenario) -> dict[str, FunctionSettings]:
-    """The placements that can be served, by name."""
-    return {name: s for name, s in scenario.placements.items() if isinstance(s, FunctionSettings)}
+def servable(scenario: Scenario) -> list[str]:
+    """The names of the placements that can be served: functions, and one batch, as its API has no name for several."""
+    functions = [name for name, each in scenario.placements.items() if isinstance(each, FunctionSettings)]
+    batches = [name for name, each in scenario.placements.items() if isinstance(each, BatchSettings)]
+    return functions + batches[:1]
 
 
 def serve(request: session.Request, progress: session.Progress, address: Address) -> tuple[Path, State]:
@@ -59,24 +67,32 @@ class ServedFunction:
     def __init__(self, bench: Bench, settings: FunctionSettings, account: Account) -> None:
         self._clock = bench.clock
         self._received = 0
-        self.recorded = RecordedFunction(bench, settings, account)
+        self._recorded = RecordedFunction(bench, settings, account)
 
     @property
     def name(self) -> str:
         """The name of its placement."""
-        return self.recorded.name
+        return self._recorded.name
 
     async def invoke(self, request: Request, sink: Sink | None = None) -> Invoked:
         """Carry out an invocation; Refused as Lambda would."""
-        return await self.recorded.invoke(self._work(request), request, sink)
+        return await self._recorded.invoke(self._work(request), request, sink)
 
     def submit(self, request: Request) -> object:
         """Take an event and return at once; Refused if it is too large."""
-        return self.recorded.submit(self._work(request), request)
+        return self._recorded.submit(self._work(request), request)
 
     def configuration(self) -> dict[str, Any]:
         """In the shape of GetFunctionConfiguration."""
-        return self.recorded.configuration()
+        return self._recorded.configuration()
+
+    async def open(self) -> None:
+        """Make ready what is provisioned."""
+        await self._recorded.open()
+
+    async def close(self) -> None:
+        """End every environment."""
+        await self._recorded.close()
 
     @property
     def received(self) -> int:
@@ -89,20 +105,68 @@ class ServedFunction:
         return Work(item=request.request_id, sequence=number, phase=PHASE, due_ns=now_ns, sent_ns=now_ns)
 
 
+class ServedBatch:
+    """A batch placement as the API has it: a queue and a compute environment of its name, and the workload's job."""
+
+    def __init__(self, bench: Bench, settings: BatchSettings) -> None:
+        self.name = bench.arm
+        self._bench = bench
+        self._settings = settings
+        self._runner = ImageRunner(bench)
+        self.batch = Batch(
+            self._runner,
+            bench.clock,
+            lambda job, state, reason: bench.event("job_state", job=job.id, state=state.value, reason=reason),
+            lambda environment, instance: note_instance(bench, environment, instance),
+            time_scale=settings.time_scale,
+        )
+
+    async def open(self) -> None:
+        """Its queue and its compute environment."""
+        await self._bench.engine.reserve(self._settings.parallel, network=False)
+        self.batch.add_environment(environment(self._bench, self._settings, self.name))
+        self.batch.add_queue(self.name, 1, (self.name,))
+
+    async def close(self) -> None:
+        """End every job."""
+        await self.batch.close()
+        await self._runner.close()
+
+    @property
+    def received(self) -> int:
+        """How many attempts have been made."""
+        return self._runner.attempts
+
+    def api(self) -> BatchApi:
+        """Its operations."""
+        definition = define(self._bench, self._settings)
+        launch = self._settings.launch
+        return BatchApi(
+            self.batch,
+            {definition.name: definition},
+            Delay(median_s=launch.median_s, spread=launch.spread),
+            self._settings.idle_s,
+        )
+
+
+Served = ServedFunction | ServedBatch
+
+
 async def _serve(
     prepared: session.Prepared, progress: session.Progress, warnings: list[str], address: Address
 ) -> None:
-    """Open every function, listen, and wait to be cancelled."""
+    """Open every placement, listen, and wait to be cancelled."""
     scenario, writer = prepared.request.scenario, prepared.writer
-    chosen = functions_of(scenario)
     store_out, logs = writer.folder / "objects", writer.folder / "logs"
     make_store(store_out)
     logs.mkdir()
-    writer.update(order=[list(chosen)])
-    account = Account(min(settings.account_concurrency for settings in chosen.values()))
-    arms = [plan.Arm(name, settings) for name, settings in chosen.items()]
+    arms = [plan.Arm(name, scenario.placements[name]) for name in servable(scenario)]
+    writer.update(order=[[arm.name for arm in arms]])
+    limits = [arm.settings.account_concurrency for arm in arms if isinstance(arm.settings, FunctionSettings)]
+    account = Account(min(limits, default=CONCURRENCY))
     watchers = {arm.name: Watcher(prepared.sampler) for arm in arms}
-    served: dict[str, ServedFunction] = {}
+    functions: dict[str, Servable] = {}
+    app = make_app(functions)
     async with AsyncExitStack() as stack:
         for arm in arms:
             job = Job(
@@ -117,19 +181,26 @@ async def _serve(
                 logs=logs,
             )
             bench = make_bench(prepared.stage, job, watchers[arm.name])
-            function = ServedFunction(bench, chosen[arm.name], account)
-            await stack.enter_async_context(_open(bench, function))
-            served[arm.name] = function
-        runner = web.AppRunner(make_app(served), access_log=None, shutdown_timeout=1.0)
+            if isinstance(arm.settings, FunctionSettings):
+                function = ServedFunction(bench, arm.settings, account)
+                await stack.enter_async_context(_open(bench, function))
+                functions[arm.name] = function
+            elif isinstance(arm.settings, BatchSettings):
+                batch = ServedBatch(bench, arm.settings)
+                await stack.enter_async_context(_open(bench, batch))
+                add_routes(app, batch.api())
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, address.host, address.port).start()
         host, port = runner.addresses[0][:2]
-        writer.update(serving={"host": host, "port": port, "functions": list(served)})
+        url = f"http://{host}:{port}"
+        writer.update(serving={"host": host, "port": port, "placements": [arm.name for arm in arms]})
         progress.step("serving")
-        url, name = f"http://{host}:{port}", next(iter(chosen))
-        progress.say(f"serving {', '.join(chosen)} at {url}; end with Ctrl-C. Any credentials will do:")
-        progress.say(_hint(url, name, _example(chosen[name], prepared.corpus.keys[0])))
+        names = ", ".join(arm.name for arm in arms)
+        progress.say(f"serving {names} at {url}; end with Ctrl-C. Any credentials will do:")
+        for arm in arms:
+            progress.say(_hint(url, arm, scenario.workload, prepared.corpus.keys[0]))
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:  # Ctrl-C is how serving ends
@@ -141,31 +212,34 @@ async def _serve(
 
 
 @asynccontextmanager
-async def _open(bench: Bench, function: ServedFunction) -> AsyncIterator[None]:
+async def _open(bench: Bench, served: Served) -> AsyncIterator[None]:
     """From nothing to ready and back, with the events by which reports know when it was measured."""
     bench.event("arm_started")
     try:
-        await function.recorded.open()
+        await served.open()
         bench.event("arm_ready")
         bench.event("phase_started", phase=PHASE)
         before, begun_ns = read_load(), bench.clock.now_ns()
         yield
         load = between(before, read_load())
         bench.event(
-            "phase_ended", phase=PHASE, first_due_ns=begun_ns, planned=function.received, **asdict(load)
+            "phase_ended", phase=PHASE, first_due_ns=begun_ns, planned=served.received, **asdict(load)
         )
     finally:
-        await function.recorded.close()
+        await served.close()
         bench.event("arm_ended")
 
 
-def _hint(url: str, name: str, event: str) -> str:
+def _hint(url: str, arm: plan.Arm, workload: str, key: str) -> str:
     """What a person can type now."""
-    return (
-        f"  curl {url}/2015-03-31/functions/{name}/invocations -d '{event}'\n"
-        f"  aws lambda invoke --endpoint-url {url} --function-name {name} --cli-binary-format raw-in-base64-out "
-        f"--payload '{event}' answer.json"
-    )
+    if isinstance(arm.settings, FunctionSettings):
+        event = _example(arm.settings, key)
+        return (
+            f"  curl {url}/2015-03-31/functions/{arm.name}/invocations -d '{event}'\n"
+            f"  aws lambda invoke --endpoint-url {url} --function-name {arm.name} "
+            f"--cli-binary-format raw-in-base64-out --payload '{event}' answer.json"
+        )
+    return f"  aws batch describe-job-queues --endpoint-url {url}   # {arm.name}, with the job definition {workload}"
 
 
 def _example(settings: FunctionSettings, key: str) -> str:

@@ -206,9 +206,9 @@ def test_a_scenario_without_a_function_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     path.write_text(
         SCENARIO.split("[placements.talks]", maxsplit=1)[0].replace("{{", "{").replace("}}", "}")
-        + "[placements.batch]\nmemory_mb = 512\nvcpu = 1\nvcpu_budget = 1\narray_size = 1\n"
+        + "[placements.service]\nmemory_mb = 512\nvcpu = 1\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "harness", "serve", str(path)], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "no placement of kind function: ['batch']" in done.stderr) == (2, True)
+    assert (done.returncode, "has no function and no batch: ['service']" in done.stderr) == (2, True)

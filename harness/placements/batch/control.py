@@ -31,9 +31,12 @@ from harness.placements.batch.states import State
 # AWS Batch User Guide, "Job timeouts" and "Terminate jobs", read 2026-11-24: SIGTERM, and SIGKILL 30 s later.
 GRACE_S = 30.0
 DEPENDENCY_FAILED = "Dependent Job failed"
+HOST_GONE = "Host EC2 (instance {}) terminated."
 TIMED_OUT = "Job attempt duration exceeded timeout"
 # How many waiting jobs a compute environment looks at when it grows: more would be launched for later anyway.
 LOOK_AHEAD = 256
+# Between attempts that found no engine.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 AnyJob = Job | ArrayJob
 
@@ -47,7 +50,7 @@ class Running(Protocol):
         ...
 
     async def wait(self) -> Exit:
-        """Its end; what it told is dealt with by then."""
+        """Its end; what it told is dealt with by then. EngineError if it was lost from sight."""
         ...
 
     async def stop(self, grace_s: float) -> None:
@@ -150,7 +153,7 @@ class Batch:
         """A Spot interruption: SIGTERM now, the host gone after the notice, its jobs tried again elsewhere."""
         for job in list(instance.jobs):
             if (live := self._live.get(job)) is not None:
-                self._stop(live, "host", f"Host EC2 (instance {instance.id}) terminated.", notice_s)
+                self._stop(live, "host", HOST_GONE.format(instance.id), notice_s)
         self.environments[environment].end(instance)
 
     async def done(self, job: AnyJob) -> None:
@@ -306,7 +309,7 @@ class Batch:
             live.running = running
             if live.stopped_for:  # meanwhile
                 self._stop_now(live, 0.0)
-            ending = _ending(await self._end_of(job, live, running), live)
+            ending = await self._end_of(job, live, running)
             running.let_go()
         made = AttemptMade(
             container=container, started_ns=started_ns, stopped_ns=self._clock.now_ns(), ending=ending
@@ -315,6 +318,9 @@ class Batch:
         del self._live[job]
         environment.release(live.instance, job)
         queue.give_back(job, self._clock.now_ns())
+        if started_ns is None and job.retries.again(ending, len(job.attempts)):
+            # An engine that cannot start containers may be able to in a while; the attempts shall last until then.
+            await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** (len(job.attempts) - 1), LONGEST_PAUSE_S))
         if ending.ok:
             self._end(job, State.SUCCEEDED, ending.status_reason)
         elif not self._closing and job.retries.again(ending, len(job.attempts)):
@@ -324,14 +330,20 @@ class Batch:
             self._end(job, State.FAILED, ending.status_reason)
         self._soon()
 
-    async def _end_of(self, job: Job, live: _Live, running: Running) -> Exit:
+    async def _end_of(self, job: Job, live: _Live, running: Running) -> Ending:
         """How its container ended; it is stopped when it has run for too long."""
         timer = None
         if job.timeout_s is not None:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(job.timeout_s * self._time_scale, self._stop, live, "timeout", TIMED_OUT)
         try:
-            return await running.wait()
+            return _ending(await running.wait(), live)
+        except EngineError as error:
+            return Ending(
+                exit_code=None,
+                reason=f"EngineError: {error}",
+                status_reason=HOST_GONE.format(live.instance.id),
+            )
         finally:
             if timer is not None:
                 timer.cancel()

@@ -59,7 +59,7 @@ class BatchPlacement:
     async def open(self) -> None:
         """The queue stands by at no cost; only the minimum of the compute environment is launched."""
         await self._bench.engine.reserve(self._settings.parallel, network=False)
-        self._batch.add_environment(_environment(self._bench, self._settings))
+        self._batch.add_environment(environment(self._bench, self._settings, self._bench.engine.name))
         self._batch.add_queue(self._bench.arm, 1, (self._bench.engine.name,))
 
     async def run(self, work: Work) -> None:
@@ -140,16 +140,7 @@ class BatchPlacement:
         self._bench.event("job_state", job=job.id, state=state.value, reason=reason)
 
     def _instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
-        """Each change is an event; the launch delay in it is assumed."""
-        self._bench.event(
-            f"instance_{instance.state}",
-            instance=instance.id,
-            type=instance.type.name,
-            vcpu=instance.type.vcpu,
-            memory_mb=instance.type.memory_mb,
-            compute=environment.settings.kind,
-            assumed_launch_s=instance.delay_s,
-        )
+        note_instance(self._bench, environment, instance)
         mean_s = self._settings.interruption_mean_s
         if instance.state == READY and mean_s is not None:
             loop = asyncio.get_running_loop()
@@ -164,6 +155,19 @@ class BatchPlacement:
 
 def _children(job: AnyJob) -> list[Job]:
     return job.children if isinstance(job, ArrayJob) else [job]
+
+
+def note_instance(bench: Bench, environment: ComputeEnvironment, instance: Instance) -> None:
+    """Each change of an instance is an event; the launch delay in it is assumed."""
+    bench.event(
+        f"instance_{instance.state}",
+        instance=instance.id,
+        type=instance.type.name,
+        vcpu=instance.type.vcpu,
+        memory_mb=instance.type.memory_mb,
+        compute=environment.settings.kind,
+        assumed_launch_s=instance.delay_s,
+    )
 
 
 def limits(settings: BatchSettings) -> Limits:
@@ -193,9 +197,10 @@ def define(bench: Bench, settings: BatchSettings) -> JobDefinition:
     )
 
 
-def _environment(bench: Bench, settings: BatchSettings) -> EnvironmentSettings:
+def environment(bench: Bench, settings: BatchSettings, name: str) -> EnvironmentSettings:
+    """The compute environment of these settings."""
     return EnvironmentSettings(
-        name=bench.engine.name,
+        name=name,
         kind=settings.compute,
         max_vcpu=settings.vcpu_budget,
         min_vcpu=settings.min_vcpu,

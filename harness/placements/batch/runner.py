@@ -55,7 +55,7 @@ class JobRunner:
         try:
             launched = await self._bench.launch(self._spec(job, share))
         except EngineError as error:
-            self._record_unstarted(share, number, str(error))
+            self.record_lost(share, number, str(error))
             raise
         return JobContainer(self, launched, share, number)
 
@@ -112,7 +112,8 @@ class JobRunner:
             )
             self._bench.recorder.attempt(row)
 
-    def _record_unstarted(self, share: Share, number: int, error: str) -> None:
+    def record_lost(self, share: Share, number: int, error: str) -> None:
+        """Rows for a container that could not be started, or that was lost from sight."""
         now_ns = self._bench.clock.now_ns()
         for work in share.works:
             row = attempt(
@@ -144,9 +145,13 @@ class JobContainer:
         self.container = launched.container.name
 
     async def wait(self) -> Exit:
-        """Its end, after which its items' rows are written."""
-        end = await asyncio.shield(self._launched.ended)
-        output = await self._launched.container.output()
+        """Its end, after which its items' rows are written. EngineError, and rows that say so, if nobody knows it."""
+        try:
+            end = await asyncio.shield(self._launched.ended)
+            output = await self._launched.container.output()
+        except EngineError as error:
+            self._runner.record_lost(self._share, self._number, str(error))
+            raise
         self._runner.record(self._share, self._number, self._launched, end, output)
         return end
 
