@@ -198,6 +198,12 @@ class Run:
 
         return lambda_metrics(self)
 
+    def instances(self) -> pd.DataFrame:
+        """Every instance that batch launched, with its idle share: `harness.analysis.instances`."""
+        from harness.analysis.instances import instances  # noqa: PLC0415  (as above)
+
+        return instances(self)
+
 
 def utc_text() -> str:
     """Now, as ISO 8601 in UTC with seconds."""

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import scenario
 from harness.scenario import ScenarioError
+from harness.session.prepare import beyond_machine
 
 GOOD = """
 name = "mine"
@@ -110,3 +114,53 @@ def test_only_keeps_an_aa_arm_where_there_is_something_to_compare(tmp_path: Path
 def test_every_comparison_has_an_aa_arm_unless_it_is_refused(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD.replace('aa = "function"', "")).aa == "function"
     assert load(tmp_path, GOOD.replace('aa = "function"', 'aa = ""')).aa is None
+
+
+def test_more_than_the_machine_has_is_told_by_name() -> None:
+    nightly = scenario.load(scenario.find("nightly"))
+    assert beyond_machine(nightly, cores=2) == []
+    told = beyond_machine(nightly, cores=1)
+    assert [line.partition(":")[0] for line in told] == ["function", "batch", "service"]
+    assert "4 containers of 0.5 vCPU are 2 vCPU at once; this machine has 1" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"compute": "EC2"}, "instances: got 0, allowed: at least one with compute = 'EC2'"),
+        ({"instances": [{"name": "a", "vcpu": 1, "memory_mb": 4}]}, "allowed: none with compute = 'FARGATE'"),
+        (
+            {"compute": "EC2", "instances": [{"name": "a", "vcpu": 1, "memory_mb": 4}]},
+            "none within vcpu_budget holds a job of 0.5 vCPU and 512 MB",
+        ),
+        ({"interruption_mean_s": 5}, "goes with compute = 'SPOT', got 'FARGATE'"),
+        ({"min_vcpu": 3}, "min_vcpu: got 3, allowed: 0 to 2"),
+        ({"attempts": 11}, "attempts"),
+        ({"timeout_s": 59}, "timeout_s"),
+        ({"evaluate_on_exit": [{"action": "EXIT", "on_reason": "a*b"}]}, "on_reason"),
+        ({"steps": [{"name": "nothing"}]}, "steps: got 'nothing'; allowed are modules of the workload"),
+    ],
+)
+def test_what_a_batch_placement_cannot_be_is_refused(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    placement = {"kind": "batch", "vcpu": 0.5, "memory_mb": 512, "vcpu_budget": 2, "array_size": 1} | changes
+    document = tomllib.loads(scenario.find("chain").read_text()) | {"placements": {"batch": placement}}
+    path = tmp_path / "s.toml"
+    path.write_text("\n".join(_toml(document)))
+    with pytest.raises(ScenarioError) as refused:
+        scenario.load(path)
+    assert told in str(refused.value)
+
+
+def _toml(document: dict[str, Any]) -> list[str]:
+    """JSON values are TOML values but for objects, and tables may be given inline."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f"{key} = {text(inner)}" for key, inner in value.items()) + " }"
+        if isinstance(value, list):
+            return "[" + ", ".join(text(inner) for inner in value) + "]"
+        return json.dumps(value)
+
+    return [f"{key} = {text(value)}" for key, value in document.items()]

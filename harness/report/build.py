@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.analysis.instances import instances
 from harness.analysis.lambda_metrics import lambda_metrics
 from harness.report.contents import Contents
 from harness.report.html import html
@@ -12,14 +13,17 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md`, `report.html`, and `lambda_metrics.csv` of functions; returns their paths."""
+    """`summary.csv`, `report.md`, `report.html`; `lambda_metrics.csv` of functions and `instances.csv` of batch.
+
+    Returns their paths.
+    """
     contents = Contents(run)
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
-    metrics = lambda_metrics(run)
-    if len(metrics):
-        paths.append(run.folder / "lambda_metrics.csv")
-        metrics.to_csv(paths[-1], index=False)
+    for name, table in (("lambda_metrics", lambda_metrics(run)), ("instances", instances(run))):
+        if len(table):
+            paths.append(run.folder / f"{name}.csv")
+            table.to_csv(paths[-1], index=False)
     return paths

@@ -64,4 +64,5 @@ class Contents:
                 "To get real containers run scripts/docker.sh as root on Debian or Ubuntu, or install Docker."
             )
         told += [f"This machine is noisy. {noise}" for noise in self.run.manifest.get("noise") or []]
+        told += self.run.manifest.get("beyond_machine") or []
         return told + list(self.run.manifest.get("warnings") or [])

@@ -62,12 +62,21 @@ class BatchApi:
     """Takes what the operations take and answers as they do."""
 
     def __init__(
-        self, batch: Batch, definitions: Mapping[str, JobDefinition], launch: Delay, idle_s: float
+        self,
+        batch: Batch,
+        definitions: Mapping[str, JobDefinition],
+        launch: Delay,
+        idle_s: float,
+        warn: Callable[[str], None],
     ) -> None:
-        """`definitions` are registered beforehand; `launch` and `idle_s` are those of environments made here."""
+        """`definitions` are registered beforehand; `launch` and `idle_s` are those of environments made here.
+
+        `warn` is told of what a definition asks for and does not get here.
+        """
         self._batch = batch
         self._launch = launch
         self._idle_s = idle_s
+        self._warn = warn
         self._definitions: dict[str, list[JobDefinition]] = {
             name: [each] for name, each in definitions.items()
         }
@@ -78,6 +87,8 @@ class BatchApi:
         revisions = self._definitions.setdefault(asked["jobDefinitionName"], [])
         made = parse(asked, revision=len(revisions) + 1)
         revisions.append(made)
+        for told in made.warnings:
+            self._warn(f"{made.reference}: {told}")
         return named("jobDefinition", made.reference, made.name) | {"revision": made.revision}
 
     def describe_job_definitions(self, asked: dict[str, Any]) -> dict[str, Any]:

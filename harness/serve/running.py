@@ -17,7 +17,8 @@ from harness.measure.load import between, read_load
 from harness.placements.base import Bench, Work
 from harness.placements.batch.capacity import Delay
 from harness.placements.batch.control import Batch
-from harness.placements.batch.placement import define, environment, note_instance
+from harness.placements.batch.observing import EventObserver
+from harness.placements.batch.placement import define, environment
 from harness.placements.function.concurrency import Account
 from harness.placements.function.invocation import Invoked, Request, Sink
 from harness.placements.function.recorded import RecordedFunction
@@ -113,13 +114,7 @@ class ServedBatch:
         self._bench = bench
         self._settings = settings
         self._runner = ImageRunner(bench)
-        self.batch = Batch(
-            self._runner,
-            bench.clock,
-            lambda job, state, reason: bench.event("job_state", job=job.id, state=state.value, reason=reason),
-            lambda environment, instance: note_instance(bench, environment, instance),
-            time_scale=settings.time_scale,
-        )
+        self.batch = Batch(self._runner, bench.clock, EventObserver(bench), time_scale=settings.time_scale)
 
     async def open(self) -> None:
         """Its queue and its compute environment."""
@@ -146,6 +141,7 @@ class ServedBatch:
             {definition.name: definition},
             Delay(median_s=launch.median_s, spread=launch.spread),
             self._settings.idle_s,
+            lambda told: self._bench.event("job_definition_warning", warning=told),
         )
 
 

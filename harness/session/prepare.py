@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -100,12 +101,26 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         writer = RunWriter(request.out / folder_name(scenario.name), about)
         undo.callback(writer.close, "failed")
         engine = _engine(client, image, writer.run)
-        writer.update(engine=engine.describe(), noise=noise)
+        writer.update(engine=engine.describe(), noise=noise, beyond_machine=beyond_machine(scenario))
         undo.pop_all()
     driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
     sampler = Sampler(writer.run, clock, writer.sample)
     stage = Stage(writer.run, engine, clock, driver, writer, sampler, corpus.root)
     return Prepared(request, corpus, engine, writer, driver, sampler, stage, client)
+
+
+def beyond_machine(scenario: Scenario, cores: int | None = None) -> list[str]:
+    """Placements that may ask for more vCPUs at once than there are cores, which they then share."""
+    cores = cores or os.cpu_count() or 1
+    told = []
+    for name, settings in scenario.placements.items():
+        wanted = settings.parallel * settings.vcpu
+        if wanted > cores * 1.01:  # half a vCPU of Lambda is 885 MB, and so a little more
+            told.append(
+                f"{name}: {settings.parallel} containers of {settings.vcpu:.3g} vCPU are {wanted:.3g} vCPU at once; "
+                f"this machine has {cores}: they share these, and take longer than they would apart"
+            )
+    return told
 
 
 def _client(request: Request, progress: Progress) -> docker.DockerClient | None:

@@ -22,8 +22,8 @@ from harness.engines.base import Exit, Limits
 from harness.engines.docker import DockerEngine, container_user
 from harness.engines.image import Image
 from harness.placements.base import Bench
-from harness.placements.batch.capacity import EnvironmentSettings, Instance, InstanceType
-from harness.placements.batch.control import Batch
+from harness.placements.batch.capacity import ComputeEnvironment, EnvironmentSettings, Instance, InstanceType
+from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition
 from harness.placements.batch.jobs import Job, Submission
 from harness.placements.batch.runner import JobRunner, Share
@@ -43,6 +43,16 @@ for name in json.loads(sys.argv[2]):
     thumbnail((Path(sys.argv[1]) / name).read_bytes(), {"sizes": [256]})
 print(time.process_time() - begun_s)
 """
+
+
+class Unheard:
+    """An observer that does nothing."""
+
+    def job(self, job: AnyJob, state: State, reason: str) -> None: ...
+
+    def attempt(self, job: Job, instance: Instance, held_s: float) -> None: ...
+
+    def instance(self, environment: ComputeEnvironment, instance: Instance) -> None: ...
 
 
 def told(benchmark: Any, work: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -69,7 +79,7 @@ def test_ten_thousand_children_without_an_engine(benchmark: Any) -> None:
             return Nothing()
 
     async def main() -> dict[str, float]:
-        batch = Batch(Runner(), LoopClock(), lambda *_: None, lambda *_: None)
+        batch = Batch(Runner(), LoopClock(), Unheard())
         batch.add_environment(
             EnvironmentSettings(
                 name="e", kind="EC2", max_vcpu=64, types=(InstanceType("big", 64, 10**6),), idle_s=60
@@ -106,7 +116,7 @@ def run_jobs(
             engine=engine, clock=clock, recorder=ledger, watcher=ledger, store_in=folder, store_out=folder, settings={},
         )  # fmt: skip
         runner = JobRunner(bench, LIMITS, "docker")
-        batch = Batch(runner, clock, lambda *_: None, lambda *_: None)
+        batch = Batch(runner, clock, Unheard())
         batch.add_environment(EnvironmentSettings(name="docker", kind="FARGATE", max_vcpu=SLOTS))
         batch.add_queue("q", 1, ("docker",))
         await engine.reserve(SLOTS, network=False)
@@ -206,7 +216,7 @@ def test_images_per_core_second(
             clock=clock, recorder=ledger, watcher=ledger, store_in=folder, store_out=out, settings={"sizes": [256]},
         )  # fmt: skip
         runner = JobRunner(bench, Limits(vcpu=1.0, memory_bytes=885 * MIB), "docker")
-        batch = Batch(runner, clock, lambda *_: None, lambda *_: None)
+        batch = Batch(runner, clock, Unheard())
         batch.add_environment(EnvironmentSettings(name="docker", kind="FARGATE", max_vcpu=1))
         batch.add_queue("q", 1, ("docker",))
         readings: list[float] = []

@@ -21,7 +21,7 @@ from harness.placements.batch.jobs import Job
 Kind = Literal["EC2", "SPOT", "FARGATE"]
 # Amounts are sums of what was asked for in fractions.
 EPSILON = 1e-9
-LAUNCHING, READY, ENDED = "launching", "ready", "ended"
+LAUNCHING, READY, DRAINING, ENDED = "launching", "ready", "draining", "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Instance:
     idle: asyncio.TimerHandle | None = None
 
 
-# Told of an instance and of what became of it: launching, ready, ended.
+# Told of an instance and of what became of it: launching, ready, draining, ended.
 Told = Callable[["ComputeEnvironment", Instance], None]
 
 
@@ -147,11 +147,20 @@ class ComputeEnvironment:
         instance.free_mb += job.memory_mb
         if instance.jobs or instance.state == ENDED:
             return
-        if self.settings.kind == "FARGATE":
+        if self.settings.kind == "FARGATE" or instance.state == DRAINING:
             self.end(instance)
         else:
             loop = asyncio.get_running_loop()
             instance.idle = loop.call_later(self.settings.idle_s, self._end_if_idle, instance)
+
+    def drain(self, instance: Instance) -> None:
+        """It takes no more jobs, and ends with its last one."""
+        if instance.idle is not None:
+            instance.idle.cancel()
+        instance.state = DRAINING
+        self._told(self, instance)
+        if not instance.jobs:
+            self.end(instance)
 
     def end(self, instance: Instance) -> None:
         """It is gone, with whatever ran on it."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from harness.clock import Clock
 from harness.engines.base import EngineError, Exit
-from harness.placements.batch.capacity import ComputeEnvironment, EnvironmentSettings, Instance, Told
+from harness.placements.batch.capacity import ComputeEnvironment, EnvironmentSettings, Instance
 from harness.placements.batch.jobs import (
     MOST_DEPENDENCIES,
     ArrayJob,
@@ -70,8 +69,20 @@ class Runner(Protocol):
         ...
 
 
-# Told of a job's new state and why.
-Observer = Callable[[AnyJob, State, str], None]
+class Observer(Protocol):
+    """Who is told of everything that happens."""
+
+    def job(self, job: AnyJob, state: State, reason: str) -> None:
+        """A job's new state, and why."""
+        ...
+
+    def attempt(self, job: Job, instance: Instance, held_s: float) -> None:
+        """An attempt is over; it is the last of `job.attempts`, and held its vCPUs for so long."""
+        ...
+
+    def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
+        """An instance's new state."""
+        ...
 
 
 @dataclass(slots=True)
@@ -87,14 +98,11 @@ class _Live:
 class Batch:
     """Environments and queues are added first; then `submit`, `cancel`, `terminate`, and `close` at the end."""
 
-    def __init__(
-        self, runner: Runner, clock: Clock, observe: Observer, told: Told, *, time_scale: float = 1.0
-    ) -> None:
+    def __init__(self, runner: Runner, clock: Clock, observer: Observer, *, time_scale: float = 1.0) -> None:
         """`time_scale` multiplies timeouts and graces; launch delays are given as they are to be."""
         self._runner = runner
         self._clock = clock
-        self._observe = observe
-        self._told = told
+        self._observer = observer
         self._time_scale = time_scale
         self.environments: dict[str, ComputeEnvironment] = {}
         self.queues: dict[str, JobQueue] = {}
@@ -107,7 +115,7 @@ class Batch:
 
     def add_environment(self, settings: EnvironmentSettings) -> None:
         """A compute environment, which launches its minimum at once."""
-        made = ComputeEnvironment(settings, self._clock, self._told, self._soon)
+        made = ComputeEnvironment(settings, self._clock, self._observer.instance, self._soon)
         self.environments[settings.name] = made
         made.open()
 
@@ -122,12 +130,12 @@ class Batch:
         self._check(submission)
         job = make(submission, self._clock.now_ns())
         self.jobs[job.id] = job
-        self._observe(job, State.SUBMITTED, "")
+        self._observer.job(job, State.SUBMITTED, "")
         if isinstance(job, ArrayJob):
             for child in job.children:
                 self.jobs[child.id] = child
                 self._parents[child] = job
-                self._observe(child, State.SUBMITTED, "")
+                self._observer.job(child, State.SUBMITTED, "")
             self._go(job, State.PENDING, "")
         waits = self._link(job, submission.depends_on)
         for each in job.children if isinstance(job, ArrayJob) else [job]:
@@ -150,11 +158,11 @@ class Batch:
                 self._stop(live, "terminate", reason)
 
     def interrupt(self, environment: str, instance: Instance, notice_s: float) -> None:
-        """A Spot interruption: SIGTERM now, the host gone after the notice, its jobs tried again elsewhere."""
+        """A Spot interruption: SIGTERM now, SIGKILL after the notice, and the host is gone with its last job."""
         for job in list(instance.jobs):
             if (live := self._live.get(job)) is not None:
                 self._stop(live, "host", HOST_GONE.format(instance.id), notice_s)
-        self.environments[environment].end(instance)
+        self.environments[environment].drain(instance)
 
     async def done(self, job: AnyJob) -> None:
         """Wait until it has ended."""
@@ -292,7 +300,7 @@ class Batch:
 
     async def _attempt(self, job: Job, queue: JobQueue, environment: ComputeEnvironment) -> None:
         """One attempt from STARTING to its end, and what follows from that."""
-        live = self._live[job]
+        live, placed_ns = self._live[job], self._clock.now_ns()
         started_ns, container = None, ""
         try:
             running = await self._runner.start(job, live.instance)
@@ -317,7 +325,8 @@ class Batch:
         job.attempts.append(made)
         del self._live[job]
         environment.release(live.instance, job)
-        queue.give_back(job, self._clock.now_ns())
+        queue.give_back(job, made.stopped_ns)
+        self._observer.attempt(job, live.instance, (made.stopped_ns - placed_ns) / 1e9)
         if started_ns is None and job.retries.again(ending, len(job.attempts)):
             # An engine that cannot start containers may be able to in a while; the attempts shall last until then.
             await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** (len(job.attempts) - 1), LONGEST_PAUSE_S))
@@ -373,7 +382,7 @@ class Batch:
 
     def _go(self, job: AnyJob, state: State, reason: str) -> None:
         job.go_to(state, reason)
-        self._observe(job, state, reason)
+        self._observer.job(job, state, reason)
 
     def _end(self, job: AnyJob, state: State, reason: str) -> None:
         """It has ended: whoever waits for it is told, and its parent, if it was the last child."""

@@ -25,6 +25,7 @@ from harness.placements.batch.capacity import (
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition
 from harness.placements.batch.jobs import ArrayJob, Dependency, Job, Submission
+from harness.placements.batch.observing import EventObserver
 from harness.placements.batch.retries import RetryStrategy, Rule
 from harness.placements.batch.runner import KIND, JobRunner, Share, parse
 from harness.placements.batch.states import State
@@ -49,9 +50,8 @@ class BatchPlacement:
         # By item: the job that it is in, and the last of the chain that follows.
         self._jobs: dict[int, tuple[Job, AnyJob]] = {}
         self._runner = JobRunner(bench, limits(settings), bench.engine.name)
-        self._batch = Batch(
-            self._runner, bench.clock, self._observe, self._instance, time_scale=settings.time_scale
-        )
+        self._events = EventObserver(bench)
+        self._batch = Batch(self._runner, bench.clock, self, time_scale=settings.time_scale)
         self._definition = define(bench, settings)
         self._random = np.random.default_rng(bench.seed)
         self._interruptions: set[asyncio.TimerHandle] = set()
@@ -136,11 +136,17 @@ class BatchPlacement:
                 self._runner.share(child, Share(manifest, ()))
         return job
 
-    def _observe(self, job: AnyJob, state: State, reason: str) -> None:
-        self._bench.event("job_state", job=job.id, state=state.value, reason=reason)
+    def job(self, job: AnyJob, state: State, reason: str) -> None:
+        """A job's new state."""
+        self._events.job(job, state, reason)
 
-    def _instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
-        note_instance(self._bench, environment, instance)
+    def attempt(self, job: Job, instance: Instance, held_s: float) -> None:
+        """An attempt is over."""
+        self._events.attempt(job, instance, held_s)
+
+    def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
+        """An instance's new state; one of Spot may be interrupted from when it is ready."""
+        self._events.instance(environment, instance)
         mean_s = self._settings.interruption_mean_s
         if instance.state == READY and mean_s is not None:
             loop = asyncio.get_running_loop()
@@ -155,19 +161,6 @@ class BatchPlacement:
 
 def _children(job: AnyJob) -> list[Job]:
     return job.children if isinstance(job, ArrayJob) else [job]
-
-
-def note_instance(bench: Bench, environment: ComputeEnvironment, instance: Instance) -> None:
-    """Each change of an instance is an event; the launch delay in it is assumed."""
-    bench.event(
-        f"instance_{instance.state}",
-        instance=instance.id,
-        type=instance.type.name,
-        vcpu=instance.type.vcpu,
-        memory_mb=instance.type.memory_mb,
-        compute=environment.settings.kind,
-        assumed_launch_s=instance.delay_s,
-    )
 
 
 def limits(settings: BatchSettings) -> Limits:

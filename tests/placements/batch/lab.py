@@ -71,10 +71,11 @@ class Lab:
     instances: list[tuple[float, str, str]] = field(default_factory=list)
     running: set[Job] = field(default_factory=set)
     most_vcpu: float = 0.0
+    held_s: float = 0.0
     startings: list[tuple[float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.batch = Batch(self, LoopClock(), self._observe, self._told)
+        self.batch = Batch(self, LoopClock(), self)
 
     async def start(self, job: Job, instance: Instance) -> FakeRunning:
         await asyncio.sleep(0)
@@ -89,7 +90,7 @@ class Lab:
     def now_s(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _observe(self, job: AnyJob, state: State, reason: str) -> None:
+    def job(self, job: AnyJob, state: State, reason: str) -> None:
         self.trace.append((self.now_s, job, state, reason))
         if isinstance(job, Job):
             if state is State.STARTING:
@@ -98,8 +99,11 @@ class Lab:
                 self.running.discard(job)
             self.most_vcpu = max(self.most_vcpu, sum(each.vcpu for each in self.running))
 
-    def _told(self, environment: ComputeEnvironment, instance: Instance) -> None:
+    def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
         self.instances.append((self.now_s, instance.id, instance.state))
+
+    def attempt(self, job: Job, instance: Instance, held_s: float) -> None:
+        self.held_s += held_s
 
     def states(self, job: AnyJob) -> list[State]:
         return [state for _, each, state, _ in self.trace if each is job]

@@ -250,6 +250,19 @@ def test_no_more_is_launched_than_the_maximum_and_the_minimum_stays() -> None:
     on_batch(check, ec2(4.0, min_vcpu=2.0, idle_s=1.0))
 
 
+def test_environments_are_filled_in_their_order() -> None:
+    async def check(lab: Lab) -> None:
+        jobs = [lab.batch.submit(a_job()) for _ in range(5)]
+        await asyncio.gather(*(lab.batch.done(job) for job in jobs))
+        first = [instance for at_s, instance, _ in lab.instances if at_s == 0 and "fargate" in instance]
+        second = [instance for at_s, instance, _ in lab.instances if at_s == 0 and "ec2" in instance]
+        assert len(set(first)) == 3, "what the first may have"
+        assert len(set(second)) == 1, "the rest fits on one small instance of the second"
+        assert lab.now_s == 1.0
+
+    on_batch(check, fargate(3.0), ec2(idle_s=100.0))
+
+
 def test_a_job_that_fits_nowhere_waits_and_says_why() -> None:
     async def check(lab: Lab) -> None:
         big = lab.batch.submit(a_job(vcpu=64.0))
@@ -267,14 +280,17 @@ def test_a_spot_interruption_is_tried_again_elsewhere() -> None:
         assert isinstance(job, Job)
         await asyncio.sleep(5)
         (instance,) = lab.batch.environments["ec2"].instances
-        lab.batch.interrupt("ec2", instance, 120.0)
+        lab.batch.interrupt("ec2", instance, 10.0)
         await lab.batch.done(job)
         assert job.state is S.SUCCEEDED
         assert [made.ending.status_reason for made in job.attempts] == [
             f"Host EC2 (instance {instance.id}) terminated.", "Essential container in task exited",
         ]  # fmt: skip
+        told = [(at_s, state) for at_s, each, state in lab.instances if each == instance.id]
+        # It does not heed SIGTERM, and is killed when the notice is over; until then the host is there, and billed.
+        assert told == [(0.0, "launching"), (0.0, "ready"), (5.0, "draining"), (15.0, "ended")]
 
-    on_batch(check, ec2(kind="SPOT"), scripts={"job": Script(took_s=20)})
+    on_batch(check, ec2(kind="SPOT"), scripts={"job": Script(took_s=20, heeds_sigterm=False)})
 
 
 def test_closing_leaves_no_job_without_an_end() -> None:

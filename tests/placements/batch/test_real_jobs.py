@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
+from harness import load
 from harness.clock import RunClock
 from harness.driver import Driver
 from harness.engines.docker import DockerEngine
@@ -22,6 +23,7 @@ from harness.pacer import LoopPacer
 from harness.placements.base import Bench
 from harness.placements.batch import BatchPlacement
 from harness.plan import PlannedPhase
+from harness.runs import RunWriter
 from harness.scenario import BatchSettings
 from tests.fakes import NO_LIMIT, Ledger
 
@@ -157,6 +159,16 @@ def test_spot_interruptions_are_survived(make_docker: Callable[[], DockerEngine]
     assert all(0.02 < each["assumed_launch_s"] < 0.6 for each in launched)
     assert len(ledger.kinds("instance_ended")) == len(launched)
     assert len(thumbnails(pictures)) == 4
+    writer = RunWriter(pictures.parent / "run", {})
+    for event in ledger.events:
+        writer.event(event)
+    writer.close("complete")
+    table: Any = load(pictures.parent / "run").instances()
+    ran = table[table["ready_ns"].notna()]
+    assert len(table) == len(launched)
+    assert (ran["up_s"] > 0).all()
+    assert ran["idle_share"].between(-0.01, 1.0).all(), ran
+    assert 0 < ran["busy_vcpu_s"].sum() <= (ran["up_s"] * ran["vcpu"]).sum() * 1.01
 
 
 def test_a_chain_from_resize_to_contact_sheets_to_an_index_page(

@@ -1,0 +1,39 @@
+"""What happens to jobs and instances, as events of a run."""
+
+from __future__ import annotations
+
+from harness.placements.base import Bench
+from harness.placements.batch.capacity import ComputeEnvironment, Instance
+from harness.placements.batch.control import AnyJob
+from harness.placements.batch.jobs import Job
+from harness.placements.batch.states import State
+
+
+class EventObserver:
+    """Records on a bench."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def job(self, job: AnyJob, state: State, reason: str) -> None:
+        """A job's new state."""
+        self._bench.event("job_state", job=job.id, state=state.value, reason=reason)
+
+    def attempt(self, job: Job, instance: Instance, held_s: float) -> None:
+        """An attempt is over, which held its vCPUs of an instance for so long."""
+        container = job.attempts[-1].container
+        self._bench.event(
+            "job_placed", container, duration_s=held_s, job=job.id, instance=instance.id, vcpu=job.vcpu
+        )
+
+    def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
+        """An instance's new state; the launch delay in it is assumed."""
+        self._bench.event(
+            f"instance_{instance.state}",
+            instance=instance.id,
+            type=instance.type.name,
+            vcpu=instance.type.vcpu,
+            memory_mb=instance.type.memory_mb,
+            compute=environment.settings.kind,
+            assumed_launch_s=instance.delay_s,
+        )
