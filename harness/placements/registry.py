@@ -18,8 +18,8 @@ MODULES: dict[str, tuple[Any, Any]] = {
 DIFFERENCES = {
     function.KIND: "starts from nothing in each block, and is called over the Lambda Runtime API; at max_environments "
     "invocations wait, where AWS would add environments; the delays of retries are scaled by time_scale",
-    batch.KIND: "waits to collect items, then starts and ends a container for each job; has no network; launching instances "
-    "takes what the scenario assumes, by default nothing",
+    batch.KIND: "waits to collect items, then starts and ends a container for each job; has no network; to launch an "
+    "instance takes what the scenario assumes, by default nothing",
     service.KIND: "is up and healthy before the first item, and is called over HTTP",
 }
 
