@@ -49,7 +49,8 @@ class ContainerSpec:
     `image` is another one than the run's own; without a command or entry point it brings its own. `{host}` and
     `{port}` in the command stand for where to listen, when `port` is set: an engine that shares the host's network
     gives another port than the one asked for. `output` takes what the container writes, as it comes and from another
-    thread, in place of keeping it for `Container.output`.
+    thread, in place of keeping it for `Container.output`. `tmpfs` are folders in memory, with their sizes in bytes;
+    `init` has a process of the engine's own reap what the command leaves behind.
     """
 
     name: str
@@ -64,6 +65,9 @@ class ContainerSpec:
     image: str | None = None
     entry_point: tuple[str, ...] = ()
     output: Callable[[bytes], None] | None = None
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    shared_memory_bytes: int | None = None
+    init: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,6 +203,9 @@ class DockerEngine:
             binds=binds,
             network_mode=self._network_mode(spec, sandbox),
             cgroup_parent=f"/{cgroup.PARENT}/{spec.name}" if self._own_parents else None,
+            tmpfs={path: f"size={size}" for path, size in spec.tmpfs.items()},
+            shm_size=spec.shared_memory_bytes,
+            init=spec.init or None,
             ulimits=[Ulimit(name="nofile", soft=asked.open_files, hard=asked.open_files)],
             # What is taken as it comes need not be kept as well.
             log_config=LogConfig(type="none")

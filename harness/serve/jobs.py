@@ -51,6 +51,9 @@ class ImageRunner:
             readable=(bench.store_in,) if ours else (),
             writable=(bench.store_out,) if ours else (),
             image=definition.image,
+            tmpfs=definition.tmpfs,
+            shared_memory_bytes=definition.shared_memory_bytes,
+            init=definition.init,
             output=log.write,
         )
         made = ImageJob(self, bench, job, log)

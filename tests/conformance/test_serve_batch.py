@@ -62,11 +62,13 @@ class Account:
     served: Served
     image: str
 
-    def register(self, name: str, *command: str, **more: Any) -> str:
+    def register(
+        self, name: str, *command: str, container_more: dict[str, Any] | None = None, **more: Any
+    ) -> str:
         made = self.client.register_job_definition(
             jobDefinitionName=name,
             type="container",
-            containerProperties=container(self.image, *command),
+            containerProperties=container(self.image, *command, **(container_more or {})),
             **more,
         )
         arn: str = made["jobDefinitionArn"]
@@ -112,6 +114,15 @@ def test_jobs_of_any_image(account: Account) -> None:
     job = until(client, bad, "FAILED")
     assert [each["container"]["exitCode"] for each in job["attempts"]] == [3, 3]
     assert job["statusReason"] == "Essential container in task exited"
+    linux = {
+        "tmpfs": [{"containerPath": "/scratch", "size": 8}], "sharedMemorySize": 16, "initProcessEnabled": True,
+    }  # fmt: skip
+    sizes = "import os; d = os.statvfs; print([d(p).f_blocks * d(p).f_frsize >> 20 for p in ('/scratch', '/dev/shm')])"
+    check = f"{sizes}; open('/scratch/x', 'w').write('x'); assert os.getpid() != 1"
+    mounts = account.register(
+        "mounts", "python3", "-c", check, container_more={"linuxParameters": linux, "jobRoleArn": "arn:mine"}
+    )
+    assert until(client, account.submit("mounts", mounts), "SUCCEEDED", "FAILED")["status"] == "SUCCEEDED"
     hungry = account.register("hungry", "python3", "-c", "x = bytearray(400 * 2**20)")
     job = until(client, account.submit("hungry", hungry), "FAILED")
     assert job["container"]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
@@ -189,6 +200,8 @@ def test_the_run_that_is_left(docker_client: docker.DockerClient, tmp_path: Path
     assert run.complete
     assert run.attempts["item"].astype(str).tolist() == ["failing"] * 2
     assert run.attempts["attempt"].tolist() == [1, 2]
+    warned = run.events[run.events["kind"] == "job_definition_warning"]["detail"].astype(str)
+    assert any("the root is read-only here" in text for text in warned)
     events: Any = run.events["kind"].astype(str).value_counts()
     assert events["instance_launching"] == events["instance_ended"]
     assert events["job_state"] == 8, "SUBMITTED, then RUNNABLE, STARTING and RUNNING twice, FAILED"

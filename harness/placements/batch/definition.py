@@ -26,9 +26,14 @@ HONOURED = frozenset(
         "retryStrategy.attempts", "retryStrategy.evaluateOnExit", "timeout.attemptDurationSeconds",
         "containerProperties.image", "containerProperties.command", "containerProperties.environment",
         "containerProperties.resourceRequirements", "containerProperties.vcpus", "containerProperties.memory",
-        "containerProperties.ulimits",
+        "containerProperties.ulimits", "containerProperties.linuxParameters.tmpfs",
+        "containerProperties.linuxParameters.initProcessEnabled",
+        "containerProperties.linuxParameters.sharedMemorySize",
     }
 )  # fmt: skip
+READ_ONLY = (
+    "containerProperties.readonlyRootFilesystem: the root is read-only here; /tmp and tmpfs can be written"
+)
 # What is asked for and holds anyway.
 HOLDS = {
     "containerProperties.readonlyRootFilesystem": True,
@@ -36,6 +41,7 @@ HOLDS = {
     "containerProperties.linuxParameters.maxSwap": 0,
     "containerProperties.networkConfiguration.assignPublicIp": "DISABLED",
 }
+MB = 1024 * 1024
 SHORTEST_TIMEOUT_S = 60
 MOST_ATTEMPTS, MOST_RULES = 10, 5
 RESERVED = "AWS_BATCH_"
@@ -63,6 +69,9 @@ class JobDefinition:
     platform: str = "EC2"
     priority: int = 0
     open_files: int = 1024
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    shared_memory_bytes: int | None = None
+    init: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -88,6 +97,11 @@ def parse(document: Mapping[str, Any], revision: int = 1) -> JobDefinition:
             f"type: got {asked.get('type')!r}, allowed: container, with containerProperties"
         )
     container = asked["containerProperties"]
+    linux = container.get("linuxParameters") or {}
+    shared_mb = linux.get("sharedMemorySize")
+    warnings = [f"{path}: not honoured here" for path in _unhonoured(asked)]
+    if not container.get("readonlyRootFilesystem"):
+        warnings.append(READ_ONLY)
     platform = (asked.get("platformCapabilities") or ["EC2"])[0]
     return JobDefinition(
         name=asked["jobDefinitionName"],
@@ -103,8 +117,11 @@ def parse(document: Mapping[str, Any], revision: int = 1) -> JobDefinition:
         platform=platform,
         priority=asked.get("schedulingPriority", 0),
         open_files=_open_files(container.get("ulimits") or ()),
+        tmpfs={each["containerPath"]: each["size"] * MB for each in linux.get("tmpfs") or ()},
+        shared_memory_bytes=None if shared_mb is None else shared_mb * MB,
+        init=bool(linux.get("initProcessEnabled")),
         document=asked,
-        warnings=tuple(f"{path}: not honoured here" for path in _unhonoured(asked)),
+        warnings=tuple(warnings),
     )
 
 

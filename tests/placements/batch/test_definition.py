@@ -39,7 +39,9 @@ PASTED: dict[str, Any] = {
         "resourceRequirements": [
             {"type": "VCPU", "value": "0.5"}, {"type": "MEMORY", "value": "1024"}, {"type": "GPU", "value": "1"},
         ],
-        "linuxParameters": {"initProcessEnabled": True, "maxSwap": 0, "tmpfs": []},
+        "linuxParameters": {"initProcessEnabled": True, "maxSwap": 0, "sharedMemorySize": 128,
+                            "tmpfs": [{"containerPath": "/scratch", "size": 64}],
+                            "devices": [{"hostPath": "/dev/fuse"}]},
         "logConfiguration": {"logDriver": "awslogs"},
         "readonlyRootFilesystem": True,
         "privileged": False,
@@ -58,6 +60,11 @@ def test_pasted_json_loads_and_what_cannot_be_honoured_is_listed() -> None:
     assert (found.reference, found.vcpu, found.memory_mb) == ("resize:7", 0.5, 1024)
     assert (found.timeout_s, found.platform, found.priority, found.open_files) == (600, "FARGATE", 5, 4096)
     assert found.environment == {"STAGE": "prod"}
+    assert (found.tmpfs, found.shared_memory_bytes, found.init) == (
+        {"/scratch": 64 * 2**20},
+        128 * 2**20,
+        True,
+    )
     assert found.retries.attempts == 3
     assert [rule.action for rule in found.retries.rules] == ["RETRY", "EXIT"]
     assert found.command_for({"item": "a.jpg"}) == ("resize", "--size", "256", "a.jpg")
@@ -65,7 +72,7 @@ def test_pasted_json_loads_and_what_cannot_be_honoured_is_listed() -> None:
     assert set(found.warnings) == {
         "containerProperties.jobRoleArn: not honoured here",
         "containerProperties.logConfiguration.logDriver: not honoured here",
-        "containerProperties.linuxParameters.initProcessEnabled: not honoured here",
+        "containerProperties.linuxParameters.devices: not honoured here",
         "containerProperties.resourceRequirements: GPU: not honoured here",
         "containerProperties.ulimits: core: not honoured here",
     }
@@ -75,6 +82,9 @@ def test_the_older_keys_for_size_are_understood() -> None:
     container = {"image": "busybox", "vcpus": 2, "memory": 2048}
     found = parse({"jobDefinitionName": "old", "type": "container", "containerProperties": container})
     assert (found.vcpu, found.memory_mb, found.command) == (2.0, 2048, ())
+    assert [told.partition(":")[0] for told in found.warnings] == [
+        "containerProperties.readonlyRootFilesystem"
+    ]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
