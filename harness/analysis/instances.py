@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from harness.analysis.cells import valid_items
 from harness.rows import NO_BLOCK
 from harness.runs import Run
 
@@ -37,6 +38,39 @@ def instances(run: Run) -> pd.DataFrame:
     result["busy_vcpu_s"] = _busy_vcpu_s(run, result)
     result["idle_share"] = 1 - result["busy_vcpu_s"] / (result["up_s"] * result["vcpu"])
     return result[COLUMNS]
+
+
+def assumed(run: Run) -> pd.DataFrame:
+    """What assumed launch delays do to each arm and phase: their part of an item's wait, and the latency without them.
+
+    Columns: arm, phase, items, assumed_mean_s, latency_p50_s, without_p50_s. Only arms with an assumed delay have rows.
+    """
+    columns = ["arm", "phase", "items", "assumed_mean_s", "latency_p50_s", "without_p50_s"]
+    table = instances(run)
+    placed = run.events[run.events["kind"] == "job_placed"]
+    if placed.empty or not (table["assumed_launch_s"] > 0).any():
+        return pd.DataFrame(columns=columns)
+    where = placed[["block", "arm", "container"]].astype({"arm": str, "container": str})
+    where["instance"] = [json.loads(text)["instance"] for text in placed["detail"].astype(str)]
+    where = where.merge(table[["block", "arm", "instance", "launched_ns", "ready_ns", "assumed_launch_s"]])
+    rows = valid_items(run)[["block", "arm", "phase", "container", "sent_ns", "latency_s", "ok"]]
+    rows = rows[rows["ok"]].astype({"arm": str, "phase": str, "container": str})
+    rows = rows.merge(where, on=["block", "arm", "container"])
+    # An item waits for the launch from when it was sent, or from when the launch began; a warm instance costs nothing.
+    begun_ns = np.maximum(rows["launched_ns"], rows["sent_ns"])
+    rows["assumed_s"] = ((rows["ready_ns"] - begun_ns) / 1e9).clip(lower=0.0)
+    rows["without_s"] = rows["latency_s"] - rows["assumed_s"]
+    affected = rows.groupby("arm")["assumed_launch_s"].transform("max") > 0
+    grouped = rows[affected].groupby(["arm", "phase"])
+    found = pd.DataFrame(
+        {
+            "items": grouped.size(),
+            "assumed_mean_s": grouped["assumed_s"].mean(),
+            "latency_p50_s": grouped["latency_s"].median().astype("float64"),
+            "without_p50_s": grouped["without_s"].median(),
+        }
+    )
+    return found.reset_index()[columns]
 
 
 def _busy_vcpu_s(run: Run, table: pd.DataFrame) -> pd.Series:

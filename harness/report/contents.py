@@ -8,6 +8,7 @@ from functools import cached_property
 import pandas as pd
 
 from harness import analysis
+from harness.analysis.instances import assumed
 from harness.cost.book import load_book
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
@@ -49,6 +50,11 @@ class Contents:
         """Latency of the two populations."""
         return analysis.cold_and_warm(self.run)
 
+    @cached_property
+    def assumed(self) -> pd.DataFrame:
+        """What assumed launch delays are of each arm's latency."""
+        return assumed(self.run)
+
     def banners(self) -> list[str]:
         """What a reader must know before any figure."""
         told = []
@@ -65,4 +71,9 @@ class Contents:
             )
         told += [f"This machine is noisy. {noise}" for noise in self.run.manifest.get("noise") or []]
         told += self.run.manifest.get("beyond_machine") or []
+        if names := sorted(set(self.assumed["arm"])):
+            told.append(
+                f"{', '.join(names)}: latencies include launch delays of instances that are assumed, not measured; the "
+                "table of launch delays has them apart."
+            )
         return told + list(self.run.manifest.get("warnings") or [])

@@ -18,8 +18,22 @@ def method_tables(contents: Contents) -> list[Table]:
     """On what, with which limits, and how far to trust it."""
     return [
         _limits(contents), _outcomes(contents), _validity(contents), _steadiness(contents), _spread(contents),
-        _overhead(contents), _own_cost(contents), _machine(contents),
+        _overhead(contents), _own_cost(contents), _machine(contents), *_launches(contents),
     ]  # fmt: skip
+
+
+def _launches(contents: Contents) -> list[Table]:
+    """What was assumed, apart from what was measured; nothing where nothing was assumed."""
+    rows = [
+        [
+            row.arm, row.phase, str(row.items), units.duration(row.assumed_mean_s), units.duration(row.latency_p50_s),
+            units.duration(row.without_p50_s),
+        ]
+        for row in records(contents.assumed)
+    ]  # fmt: skip
+    note = "Launch delays of instances are drawn from the scenario's distribution; each is in instances.csv."
+    headings = ["arm", "phase", "items", "assumed wait (mean)", "latency p50", "latency p50 without it"]
+    return [Table("Launch delays (modelled)", headings, rows, note, 4)] if rows else []
 
 
 def _limits(contents: Contents) -> Table:
