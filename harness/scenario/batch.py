@@ -50,6 +50,7 @@ class BatchSettings(Sized):
     - `vcpu_budget` is the compute environment's maximum; `min_vcpu` of it are never shut down.
     - `compute`: FARGATE gives each job room of its own, and vCPU is a hard limit; EC2 and SPOT launch `instances`, fill
       them, and shut them down when they were idle for `idle_s`; vCPU is a share there, and idle CPU may be used.
+    - `allocation`: which of the types is launched; the smallest that holds a job, unless told otherwise.
     - `launch`: what launching takes, which is assumed.
     - `attempts` and `evaluate_on_exit`: how often a failed job is tried, and for what.
     - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
@@ -66,6 +67,9 @@ class BatchSettings(Sized):
     window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     compute: Literal["FARGATE", "EC2", "SPOT"] = "FARGATE"
     instances: tuple[InstanceSettings, ...] = ()
+    allocation: Literal[
+        "BEST_FIT", "BEST_FIT_PROGRESSIVE", "SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED"
+    ] = "BEST_FIT"
     min_vcpu: Annotated[float, Field(ge=0, le=10_000)] = 0.0
     idle_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     launch: LaunchSettings = LaunchSettings()

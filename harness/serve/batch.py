@@ -12,14 +12,14 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast, get_args
 
 import botocore.session
 from aiohttp import web
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
-from harness.placements.batch.capacity import Delay, EnvironmentSettings, InstanceType
+from harness.placements.batch.capacity import Delay, EnvironmentSettings, InstanceType, Strategy
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import (
     DefinitionError,
@@ -120,6 +120,7 @@ class BatchApi:
                 else tuple(_types(resources.get("instanceTypes") or ["optimal"])),
                 launch=self._launch,
                 idle_s=self._idle_s,
+                strategy=_strategy(resources.get("allocationStrategy", "BEST_FIT")),
             )
         )
         self._environments[name] = resources
@@ -284,6 +285,12 @@ def _answering(
             return web.json_response({"message": str(error)}, status=400, headers=headers)
 
     return handle
+
+
+def _strategy(name: str) -> Strategy:
+    if name not in get_args(Strategy):
+        raise ClientException(f"allocationStrategy: got {name!r}, allowed: {', '.join(get_args(Strategy))}")
+    return cast(Strategy, name)
 
 
 def _types(names: list[str]) -> Iterator[InstanceType]:

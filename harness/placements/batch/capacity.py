@@ -19,6 +19,9 @@ from harness.clock import Clock
 from harness.placements.batch.jobs import Job
 
 Kind = Literal["EC2", "SPOT", "FARGATE"]
+Strategy = Literal[
+    "BEST_FIT", "BEST_FIT_PROGRESSIVE", "SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED"
+]
 # Amounts are sums of what was asked for in fractions.
 EPSILON = 1e-9
 LAUNCHING, READY, DRAINING, ENDED = "launching", "ready", "draining", "ended"
@@ -51,7 +54,8 @@ class Delay:
 class EnvironmentSettings:
     """One compute environment. `idle_s` is how long an instance without jobs is kept.
 
-    `largest_first` takes the largest type that fits within the maximum, in place of the smallest that holds the job.
+    BEST_FIT and BEST_FIT_PROGRESSIVE take the smallest type that holds the job: they differ where AWS has none left,
+    which is not modelled. What has capacity on Spot is known to AWS alone, so those draw one of the types that fit.
     """
 
     name: str
@@ -61,7 +65,7 @@ class EnvironmentSettings:
     types: tuple[InstanceType, ...] = ()
     launch: Delay = field(default_factory=lambda: Delay(median_s=0.0))
     idle_s: float = 0.0
-    largest_first: bool = False
+    strategy: Strategy = "BEST_FIT"
     seed: int = 0
 
 
@@ -196,13 +200,15 @@ class ComputeEnvironment:
     def _type_for(self, job: Job) -> InstanceType | None:
         if self.settings.kind == "FARGATE":
             return InstanceType("fargate", job.vcpu, job.memory_mb)
-        fitting = [each for each in self.settings.types if self._fits_type(job, each)]
-        if not fitting:
-            return None
+        fitting = sorted(
+            (each for each in self.settings.types if self._fits_type(job, each)),
+            key=lambda each: (each.vcpu, each.memory_mb, each.name),
+        )
+        if not self.settings.strategy.startswith("SPOT"):
+            return next(iter(fitting), None)
         left = self.settings.max_vcpu - self._vcpu()
-        within = [each for each in fitting if each.vcpu <= left + EPSILON] or fitting
-        pick = max if self.settings.largest_first else min
-        return pick(within, key=lambda each: (each.vcpu, each.memory_mb))
+        within = [each for each in fitting if each.vcpu <= left + EPSILON]
+        return within[int(self._random.integers(len(within)))] if within else None
 
     def _launch(self, wanted: InstanceType) -> None:
         instance = Instance(

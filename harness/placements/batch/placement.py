@@ -200,5 +200,6 @@ def environment(bench: Bench, settings: BatchSettings, name: str) -> Environment
         types=tuple(InstanceType(each.name, each.vcpu, each.memory_mb) for each in settings.instances),
         launch=Delay(median_s=settings.launch.median_s, spread=settings.launch.spread),
         idle_s=settings.idle_s,
+        strategy=settings.allocation,
         seed=bench.seed,
     )

@@ -250,6 +250,26 @@ def test_no_more_is_launched_than_the_maximum_and_the_minimum_stays() -> None:
     on_batch(check, ec2(4.0, min_vcpu=2.0, idle_s=1.0))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "types"),
+    [
+        ("BEST_FIT", {"tiny"}),
+        ("BEST_FIT_PROGRESSIVE", {"tiny"}),
+        ("SPOT_CAPACITY_OPTIMIZED", {"tiny", "small", "large"}),
+    ],
+)
+def test_allocation_strategies(strategy: Any, types: set[str]) -> None:
+    async def check(lab: Lab) -> None:
+        jobs = [lab.batch.submit(a_job(vcpu=1.0)) for _ in range(30)]
+        await asyncio.sleep(0.5)
+        assert {each.type.name for each in lab.batch.environments["ec2"].instances} == types
+        await asyncio.gather(*(lab.batch.done(job) for job in jobs))
+        assert lab.most_vcpu <= 40
+
+    kinds = (InstanceType("tiny", 1, 512), InstanceType("small", 2, 4096), InstanceType("large", 4, 8192))
+    on_batch(check, ec2(40.0, types=kinds, strategy=strategy, idle_s=0.1, seed=1))
+
+
 def test_environments_are_filled_in_their_order() -> None:
     async def check(lab: Lab) -> None:
         jobs = [lab.batch.submit(a_job()) for _ in range(5)]
