@@ -154,8 +154,7 @@ class ComputeEnvironment:
         if self.settings.kind == "FARGATE" or instance.state == DRAINING:
             self.end(instance)
         else:
-            loop = asyncio.get_running_loop()
-            instance.idle = loop.call_later(self.settings.idle_s, self._end_if_idle, instance)
+            self._await_idle(instance)
 
     def drain(self, instance: Instance) -> None:
         """It takes no more jobs, and ends with its last one."""
@@ -182,10 +181,16 @@ class ComputeEnvironment:
         for instance in list(self.instances):
             self.end(instance)
 
+    def _await_idle(self, instance: Instance) -> None:
+        idle_s = 0.0 if self.settings.kind == "FARGATE" else self.settings.idle_s
+        instance.idle = asyncio.get_running_loop().call_later(idle_s, self._end_if_idle, instance)
+
     def _end_if_idle(self, instance: Instance) -> None:
         # Others may have ended since its time began to run, and the minimum stays.
+        instance.idle = None
         if not instance.jobs and self._vcpu() - instance.type.vcpu + EPSILON >= self.settings.min_vcpu:
             self.end(instance)
+            self._ready()  # what it took of the maximum may be had by others
 
     def _vcpu(self) -> float:
         return sum(each.type.vcpu for each in self.instances)
@@ -232,6 +237,8 @@ class ComputeEnvironment:
         instance.free_vcpu, instance.free_mb = instance.type.vcpu, instance.type.memory_mb
         self._told(self, instance)
         self._ready()
+        # The job that it was launched for may have been cancelled meanwhile; whoever is placed on it ends the wait.
+        self._await_idle(instance)
 
 
 def _fits(job: Job, instance: Instance) -> bool:

@@ -112,6 +112,18 @@ def test_cancel_ends_what_waits_and_terminate_what_runs() -> None:
     on_batch(check, fargate(1.0), scripts={"runs": Script(took_s=1000)})
 
 
+def test_room_that_was_made_for_a_cancelled_job_is_given_up() -> None:
+    async def check(lab: Lab) -> None:
+        small, large = lab.batch.submit(a_job(vcpu=0.5)), lab.batch.submit(a_job(vcpu=2.0))
+        await asyncio.sleep(1)
+        lab.batch.cancel(small.id, "not any more")
+        async with asyncio.timeout(100):
+            await lab.batch.done(large)
+        assert large.state is S.SUCCEEDED
+
+    on_batch(check, fargate(2.0, launch=Delay(median_s=5.0)))
+
+
 def test_an_array_ends_with_its_last_child() -> None:
     async def check(lab: Lab) -> None:
         array = lab.batch.submit(a_job(array_size=5))
@@ -361,7 +373,9 @@ def test_every_job_ends_once_by_legal_steps_and_within_capacity(
         for job, plan in zip(made, plans, strict=True):
             if plan["end"]:
                 loop.call_later(plan["at_s"], getattr(lab.batch, plan["end"]), job.id, "told to")
-        await asyncio.gather(*(lab.batch.done(job) for job in made))
+        # In virtual time nothing but a timer ends a wait for ever.
+        async with asyncio.timeout(10_000):
+            await asyncio.gather(*(lab.batch.done(job) for job in made))
         await asyncio.sleep(100)
         assert not lab.running
         for environment in lab.batch.environments.values():
