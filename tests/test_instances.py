@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness import load
+from harness.analysis.containers import most_at_once
 from harness.analysis.instances import assumed
 from harness.report.contents import Contents
 from harness.runs import Run, RunWriter
@@ -63,3 +64,18 @@ def test_nothing_is_told_where_nothing_was_assumed(tmp_path: Path) -> None:
     RunWriter(tmp_path / "none", {}).close("complete")
     assert load(tmp_path / "none").instances().empty
     assert assumed(load(tmp_path / "none")).empty
+
+
+def test_how_many_containers_really_ran_at_once(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r", {})
+    # The second begins as the first ends; the fourth is another arm's.
+    for arm, container, begun_s, ended_s in (
+        ("a", "1", 0, 5),
+        ("a", "2", 5, 9),
+        ("a", "3", 6, 7),
+        ("b", "4", 0, 9),
+    ):
+        for kind, at_s in (("started", begun_s), ("ended", ended_s)):
+            writer.event(an_event(kind=f"container_{kind}", arm=arm, container=container, at_ns=at_s * S))
+    writer.close("complete")
+    assert most_at_once(load(tmp_path / "r").events) == {"a": 2, "b": 1}

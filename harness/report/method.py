@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness import analysis
 from harness.analysis import units
+from harness.analysis.containers import most_at_once
 from harness.analysis.records import records
 from harness.report.contents import Contents
 from harness.report.table import Table
@@ -37,16 +38,20 @@ def _launches(contents: Contents) -> list[Table]:
 
 
 def _limits(contents: Contents) -> Table:
-    rows = []
+    rows, at_once = [], most_at_once(contents.run.events)
     for name, about in (contents.run.manifest.get("arms") or {}).items():
         asked, found = about.get("limits") or {}, about.get("limits_in_force") or {}
         rows.append([
-            name, str(about.get("parallel", "")),
+            name, str(about.get("parallel", "")), str(at_once.get(name, "-")),
             f"{asked.get('vcpu', 0):.3f} vCPU ({asked.get('cpu')}), {units.size(asked.get('memory_bytes'))}",
             f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}, swap {found.get('swap_bytes')} B"
             if found.get("vcpu") else "none set by the kernel" if not found else "share, not a limit",
         ])  # fmt: skip
-    return Table("Limits of each container", ["arm", "containers", "asked for", "read back"], rows)
+    return Table(
+        "Limits of each container",
+        ["arm", "containers, at most", "at once, really", "asked for", "read back"],
+        rows,
+    )
 
 
 def _outcomes(contents: Contents) -> Table:

@@ -116,7 +116,7 @@ def test_a_killed_container_is_tried_again_and_each_result_is_there_once(
     assert final[hit[0].item].attempt == 2
     assert len(ledger.attempts) == 5
     assert len(thumbnails(pictures)) == 4
-    assert not list((pictures.parent / "out").rglob("*.partial"))
+    assert not list((pictures.parent / "out").rglob("*.part"))
     states = [json.loads(event.detail)["state"] for event in ledger.kinds("job_state")]
     assert states.count("SUCCEEDED") == 5, "four children and their parent"
 
