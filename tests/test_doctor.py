@@ -14,7 +14,7 @@ import pytest
 from docker.errors import DockerException, NotFound
 
 from harness.doctor import Finding, clean, cleaning, engine, examine
-from harness.engines import base_image
+from harness.engines import base_image, obtain
 from harness.engines.base import LABEL, LABEL_RUN, EngineError
 from harness.engines.image import Image
 from harness.engines.proof import Proof, prove
@@ -109,7 +109,7 @@ def test_engine_is_examined_in_three_seconds(workload_image: Image, tmp_path: Pa
 @pytest.mark.docker
 def test_without_base_image_the_daemon_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_image, "present_base", lambda client: None)
-    monkeypatch.setattr(base_image, "registry_answers", lambda client, patience_s: False)
+    monkeypatch.setattr(obtain, "registry_answers", lambda client, reference, patience_s: False)
     monkeypatch.setattr("shutil.which", lambda name: None)
     found = by_topic(examine(tmp_path))
     assert found["base image"].verdict == "missing"

@@ -11,6 +11,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = [
     [
         "harness.rows",
+        "harness.sizes",
         "harness.arrivals",
         "harness.clock",
         "harness.priority",

@@ -16,6 +16,8 @@ COLUMNS = [
     "assumed_launch_s", "up_s", "busy_vcpu_s", "idle_share",
 ]  # fmt: skip
 KINDS = ("instance_launching", "instance_ready", "instance_ended")
+# A job of batch, or a task of a service, has given back what it held of an instance.
+PLACED = ("job_placed", "task_placed")
 
 
 def instances(run: Run) -> pd.DataFrame:
@@ -47,7 +49,7 @@ def assumed(run: Run) -> pd.DataFrame:
     """
     columns = ["arm", "phase", "items", "assumed_mean_s", "latency_p50_s", "without_p50_s"]
     table = instances(run)
-    placed = run.events[run.events["kind"] == "job_placed"]
+    placed = run.events[run.events["kind"].isin(PLACED)]
     if placed.empty or not (table["assumed_launch_s"] > 0).any():
         return pd.DataFrame(columns=columns)
     where = placed[["block", "arm", "container"]].astype({"arm": str, "container": str})
@@ -75,7 +77,7 @@ def assumed(run: Run) -> pd.DataFrame:
 
 def _busy_vcpu_s(run: Run, table: pd.DataFrame) -> pd.Series:
     """Of each instance: how long its jobs were starting or running, times their vCPUs."""
-    placed = run.events[run.events["kind"] == "job_placed"]
+    placed = run.events[run.events["kind"].isin(PLACED)]
     if placed.empty:
         return pd.Series(np.zeros(len(table)), index=table.index)
     jobs = pd.DataFrame([json.loads(text) for text in placed["detail"].astype(str)], index=placed.index)

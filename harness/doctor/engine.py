@@ -15,7 +15,7 @@ import psutil
 
 from harness.doctor.cleaning import leftovers
 from harness.doctor.finding import Finding, good, judged, missing
-from harness.engines import base_image, disks
+from harness.engines import base_image, disks, obtain
 from harness.engines.base import EngineError
 from harness.engines.proof import Proof, prove
 
@@ -80,7 +80,7 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
 
 
 def _abilities(
-    client: docker.DockerClient, info: dict[str, Any], base: base_image.Base | None
+    client: docker.DockerClient, info: dict[str, Any], base: obtain.Obtained | None
 ) -> Iterator[Finding]:
     """Shown by a container, where one can be run and read; else what the daemon says."""
     proof = Proof()
@@ -131,10 +131,10 @@ def _limits(info: dict[str, Any], proof: Proof) -> Iterator[tuple[str, bool, boo
         yield "swap limit", proof.swap_off, bool(info.get("SwapLimit")), mend
 
 
-def _base(client: docker.DockerClient, base: base_image.Base | None) -> Finding:
+def _base(client: docker.DockerClient, base: obtain.Obtained | None) -> Finding:
     if base:
         return good("base image", f"{base.reference} is here")
-    if base_image.registry_answers(client, REGISTRY_PATIENCE_S):
+    if obtain.registry_answers(client, base_image.PULLED, REGISTRY_PATIENCE_S):
         return good("base image", f"{base_image.PULLED} will come from the registry")
     if shutil.which("mmdebstrap"):
         return good("base image", "no registry answers: mmdebstrap will build it")

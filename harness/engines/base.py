@@ -18,6 +18,9 @@ from harness.measure.usage import Usage
 LABEL = "placement-harness"
 LABEL_RUN = f"{LABEL}.run"
 
+# Whom a container may reach, and who may reach it: nobody; the harness; the harness and others that say `peers`.
+Network = Literal["none", "harness", "peers"]
+
 
 class EngineError(RuntimeError):
     """The engine could not do what was asked; the text says what and why."""
@@ -59,7 +62,7 @@ class ContainerSpec:
     limits: Limits
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    network: bool = False
+    network: Network = "none"
     port: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
@@ -68,6 +71,15 @@ class ContainerSpec:
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     shared_memory_bytes: int | None = None
     init: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancer:
+    """A HAProxy that can be run: its version, its program, and the image that has it (None for this machine's own)."""
+
+    version: str
+    program: str
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +170,15 @@ class Engine(Protocol):
 
     @property
     def host_address(self) -> str:
-        """Address on which the harness can listen so that containers with `network` reach it."""
+        """Address on which the harness can listen so that containers of the network `harness` reach it."""
         ...
 
-    async def reserve(self, count: int, *, network: bool) -> None:
+    @property
+    def load_balancer(self) -> LoadBalancer | None:
+        """What can stand before services; None where there is none."""
+        ...
+
+    async def reserve(self, count: int, *, network: Network) -> None:
         """Make ready, before anything is measured, what `count` containers at once take that outlives them."""
         ...
 

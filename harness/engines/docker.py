@@ -18,12 +18,14 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.images import Image as DockerImage
+from docker.models.networks import Network as DockerNetwork
 from docker.types import LogConfig, Ulimit
 
 from harness.engines import disks
-from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit
+from harness.engines.base import LABEL, LABEL_RUN, ContainerSpec, EngineError, Exit, LoadBalancer, Network
 from harness.engines.freezer import Freezer
 from harness.engines.image import Image
+from harness.engines.ownership import container_user
 from harness.engines.sandboxes import Sandbox, Sandboxes
 from harness.measure import cgroup, limits
 from harness.measure.processes import NOTHING, network_bytes
@@ -32,8 +34,6 @@ from harness.measure.usage import Usage
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A user who is nobody on the host; a harness that is not root uses its own, so that results belong to it.
-UNPRIVILEGED_UID = 10_001
 API_THREADS = 16
 # One thread waits for each running container.
 WAIT_THREADS = 256
@@ -54,17 +54,19 @@ def connect() -> docker.DockerClient:
     return client
 
 
-def container_user() -> tuple[int, int]:
-    """User and group that containers run as, and that output folders must belong to."""
-    return (os.getuid(), os.getgid()) if os.getuid() != 0 else (UNPRIVILEGED_UID, UNPRIVILEGED_UID)
-
-
 class DockerEngine:
     """Runs containers of one image on a network of the run's own, which leads nowhere but to the harness."""
 
     name = "docker"
 
-    def __init__(self, client: docker.DockerClient, image: Image, run: str) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        image: Image,
+        run: str,
+        load_balancer: LoadBalancer | None = None,
+    ) -> None:
+        self.load_balancer = load_balancer
         self._client = client
         self._image = image
         self._run = run
@@ -76,20 +78,14 @@ class DockerEngine:
         # Only where cgroups can be named freely and removed again: see measure/cgroup.py.
         self._own_parents = os.geteuid() == 0 and self._info.get("CgroupDriver") == "cgroupfs"
         self._disks = disks.Disks(run) if disks.available() else None
-        self._network = client.networks.create(
-            f"{LABEL}-{run}".lower(),
-            driver="bridge",
-            internal=True,
-            labels=self._labels,
-            options={"com.docker.network.bridge.enable_icc": "false"},
-        )
-        self._network.reload()
+        self._network = self._make_network("harness")
+        # Made when first asked for: few runs have containers that speak to one another.
+        self._peers: DockerNetwork | None = None
+        self._making_peers = threading.Lock()
         user = "{}:{}".format(*container_user())
+        networks: dict[Network, str] = {"harness": str(self._network.name), "none": "none"}
         self._sandboxes = {
-            with_network: Sandboxes(
-                client, image.id, str(self._network.name) if with_network else "none", user, self._labels
-            )
-            for with_network in (True, False)
+            kind: Sandboxes(client, image.id, name, user, self._labels) for kind, name in networks.items()
         }
         self.host_address: str = self._network.attrs["IPAM"]["Config"][0]["Gateway"].split("/")[0]
 
@@ -120,18 +116,21 @@ class DockerEngine:
         found = await self.call(find_image, self._client, image)
         return tuple(found.attrs["Config"].get("Cmd") or ())
 
-    async def reserve(self, count: int, *, network: bool) -> None:
-        """Make ready the network namespaces of `count` containers."""
-        await self.call(self._sandboxes[network].reserve, count)
+    async def reserve(self, count: int, *, network: Network) -> None:
+        """Make ready the network namespaces of `count` containers; those of peers are made with them."""
+        if network in self._sandboxes:
+            await self.call(self._sandboxes[network].reserve, count)
 
     async def create(self, spec: ContainerSpec) -> DockerContainer:
         """Create a container of the run's image, or of another."""
-        sandboxes = self._sandboxes[spec.network]
-        sandbox = sandboxes.take()
+        sandboxes = self._sandboxes.get(spec.network)
+        sandbox = sandboxes.take() if sandboxes else None
+        if spec.network == "peers":
+            await self.call(self._join_peers)
         try:
             return await self._create(spec, sandbox)
         except BaseException:
-            if sandbox is not None:
+            if sandboxes is not None and sandbox is not None:
                 sandboxes.give_back(sandbox)
             raise
 
@@ -178,7 +177,9 @@ class DockerEngine:
     def _network_mode(self, spec: ContainerSpec, sandbox: Sandbox | None) -> str:
         if sandbox is not None:
             return f"container:{sandbox.container_id}"
-        return str(self._network.name) if spec.network else "none"
+        if spec.network == "none":
+            return "none"
+        return str((self._peers if spec.network == "peers" and self._peers else self._network).name)
 
     def _host_config(self, spec: ContainerSpec, sandbox: Sandbox | None) -> dict[str, Any]:
         asked = spec.limits
@@ -214,6 +215,22 @@ class DockerEngine:
             **cpu,
         )
 
+    def _make_network(self, kind: Network) -> DockerNetwork:
+        """A network that leads nowhere but to the harness, and from one container to another for peers alone."""
+        network = self._client.networks.create(
+            f"{LABEL}-{self._run}{'' if kind == 'harness' else f'-{kind}'}".lower(),
+            driver="bridge",
+            internal=True,
+            labels=self._labels,
+            options={"com.docker.network.bridge.enable_icc": "true" if kind == "peers" else "false"},
+        )
+        network.reload()
+        return network
+
+    def _join_peers(self) -> None:
+        with self._making_peers:
+            self._peers = self._peers or self._make_network("peers")
+
     def describe(self) -> dict[str, object]:
         """For the manifest."""
         info = self._info
@@ -231,6 +248,9 @@ class DockerEngine:
             "cgroup_driver": info.get("CgroupDriver"),
             "storage_driver": info.get("Driver"),
             "enforced": enforced,
+            "load_balancer": f"HAProxy {self.load_balancer.version}, in a container"
+            if self.load_balancer
+            else None,
             "note": "real containers with limits set by the kernel",
         }
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from harness.engines.base import ContainerSpec, EngineError, Exit
+from harness.engines import load_balancer
+from harness.engines.base import ContainerSpec, EngineError, Exit, Network
 from harness.measure.usage import Usage, added
 from harness.scenario import ROOT
 
@@ -35,9 +36,10 @@ class ProcessEngine:
     host_address = "127.0.0.1"
 
     def __init__(self) -> None:
+        self.load_balancer = load_balancer.installed()
         self._live: set[ProcessContainer] = set()
 
-    async def reserve(self, count: int, *, network: bool) -> None:
+    async def reserve(self, count: int, *, network: Network) -> None:
         """There is nothing that could be made ahead."""
 
     async def create(self, spec: ContainerSpec) -> ProcessContainer:
@@ -64,6 +66,9 @@ class ProcessEngine:
                 "pids": "absent",
                 "tmp": "absent",
             },
+            "load_balancer": f"HAProxy {self.load_balancer.version} of this machine"
+            if self.load_balancer
+            else None,
             "note": "plain processes of this machine, not containers: no CPU limit, memory only watched",
         }
 

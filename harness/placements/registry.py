@@ -20,7 +20,8 @@ DIFFERENCES = {
     "invocations wait, where AWS would add environments; the delays of retries are scaled by time_scale",
     batch.KIND: "waits to collect items, then starts and ends a container for each job; has no network; to launch an "
     "instance takes what the scenario assumes, by default nothing",
-    service.KIND: "is up and healthy before the first item, and is called over HTTP",
+    service.KIND: "is up and healthy before the first item, and is called over HTTP, through a load balancer "
+    "where there is one; what launching a task takes later on is what the scenario assumes, by default nothing",
 }
 
 

@@ -13,7 +13,8 @@ from harness.arrivals import Arrivals
 from harness.objectives import Objective
 from harness.scenario.batch import BatchSettings
 from harness.scenario.function import FunctionSettings
-from harness.scenario.placements import ServiceSettings, Strict
+from harness.scenario.placements import Strict
+from harness.scenario.service import ServiceSettings
 from workloads.kit.errors import BadSettings
 
 __all__ = [
@@ -76,6 +77,12 @@ class Scenario(Strict):
             raise ValueError(f"phases: names must differ, got {names}")
         if self.aa is not None and self.aa not in self.placements:
             raise ValueError(f"aa: got {self.aa!r}, allowed are the placements: {sorted(self.placements)}")
+        for name, placement in self.placements.items():
+            for deployment in placement.deployments if isinstance(placement, ServiceSettings) else ():
+                if deployment.phase not in names:
+                    raise ValueError(
+                        f"placements.{name}.deployments: phase: got {deployment.phase!r}, allowed: {names}"
+                    )
         for objective in self.objectives:
             for key, known in (("placement", list(self.placements)), ("phase", names)):
                 named = getattr(objective, key)

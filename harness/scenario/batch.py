@@ -9,15 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.scenario.placements import Sized, Strict
-
-
-class InstanceSettings(Strict):
-    """An instance type and what it has for jobs."""
-
-    name: str
-    vcpu: Annotated[float, Field(gt=0, le=192)]
-    memory_mb: Annotated[int, Field(ge=4, le=1_600_000)]
+from harness.scenario.placements import InstanceSettings, LaunchSettings, Sized, Strict
 
 
 class RuleSettings(Strict):
@@ -27,13 +19,6 @@ class RuleSettings(Strict):
     on_status_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
     on_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
     on_exit_code: Annotated[str, Field(pattern=r"^[0-9]*\*?$", max_length=512)] | None = None
-
-
-class LaunchSettings(Strict):
-    """How long an instance takes to come up: log-normal, assumed and not measured. A median of 0 is no delay."""
-
-    median_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    spread: Annotated[float, Field(ge=1, le=10)] = 1.0
 
 
 class StepSettings(Strict):

@@ -1,8 +1,8 @@
-"""What a scenario says of a service placement, and what all settings have in common."""
+"""What the settings of all placements have in common."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,23 +22,28 @@ class Sized(Strict):
         return ()
 
     @property
+    def needs_load_balancer(self) -> bool:
+        """Whether something has to stand before its containers."""
+        return False
+
+    @property
     def runs_workload(self) -> bool:
         """Whether it runs the scenario's workload, and so any other of the same shape."""
         return not self.own_images
 
 
-class ServiceSettings(Sized):
-    """A persistent service: `tasks` containers kept running, requests spread over them."""
+class InstanceSettings(Strict):
+    """An instance type and what it has for jobs."""
 
-    kind: Literal["service"]
-    memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    name: str
     vcpu: Annotated[float, Field(gt=0, le=192)]
-    cpu: Literal["hard", "share"] = "hard"
-    tasks: Annotated[int, Field(ge=1, le=1000)] = 2
-    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    healthy_within_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    memory_mb: Annotated[int, Field(ge=4, le=1_600_000)]
 
-    @property
-    def parallel(self) -> int:
-        """How many containers work at once, at most."""
-        return self.tasks
+
+class LaunchSettings(Strict):
+    """How long an instance or a task takes to come up: log-normal, assumed and not measured. A median of 0 is no
+    delay.
+    """
+
+    median_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    spread: Annotated[float, Field(ge=1, le=10)] = 1.0

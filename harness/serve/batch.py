@@ -19,7 +19,6 @@ from aiohttp import web
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
-from harness.placements.batch.capacity import Delay, EnvironmentSettings, InstanceType, Strategy
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import (
     DefinitionError,
@@ -32,6 +31,7 @@ from harness.placements.batch.definition import (
 from harness.placements.batch.jobs import ArrayJob, Dependency, Submission, SubmitError
 from harness.placements.batch.queues import FairShare
 from harness.placements.batch.states import State
+from harness.placements.capacity import Delay, EnvironmentSettings, InstanceType, Strategy
 from harness.placements.function.runtime_api import ACCOUNT, REGION
 from harness.serve.batch_documents import BATCH, described, last, named, summary
 

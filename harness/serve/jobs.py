@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.engines.base import ContainerSpec, EngineError, Exit, Limits
 from harness.placements.attempts import ColdParts, attempt
 from harness.placements.base import Bench, Launched, Work
-from harness.placements.batch.capacity import Instance
 from harness.placements.batch.jobs import Job
+from harness.placements.capacity import Instance
 from harness.rows import Outcome
 
 KIND = "batch"

@@ -15,10 +15,10 @@ from aiohttp import web
 from harness import plan, session
 from harness.measure.load import between, read_load
 from harness.placements.base import Bench, Work
-from harness.placements.batch.capacity import Delay
 from harness.placements.batch.control import Batch
 from harness.placements.batch.observing import EventObserver
 from harness.placements.batch.placement import define, environment
+from harness.placements.capacity import Delay
 from harness.placements.function.concurrency import Account
 from harness.placements.function.invocation import Invoked, Request, Sink
 from harness.placements.function.recorded import RecordedFunction
@@ -118,7 +118,7 @@ class ServedBatch:
 
     async def open(self) -> None:
         """Its queue and its compute environment."""
-        await self._bench.engine.reserve(self._settings.parallel, network=False)
+        await self._bench.engine.reserve(self._settings.parallel, network="none")
         self.batch.add_environment(environment(self._bench, self._settings, self.name))
         self.batch.add_queue(self.name, 1, (self.name,))
 

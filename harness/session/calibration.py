@@ -6,7 +6,6 @@ the scenario's own limits. The rows are kept, in block -1, and are left out of e
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import plan
-from harness.engines.docker import container_user
+from harness.engines.ownership import give_to_containers
 from harness.measure import offset
 from harness.placements.base import Recorder
 from harness.rows import NO_BLOCK, OVERHEAD, Attempt, Event, Outcome
@@ -77,8 +76,7 @@ async def calibrate(
 def make_store(folder: Path) -> None:
     """An output folder that containers may write to."""
     folder.mkdir()
-    if os.getuid() == 0:
-        os.chown(folder, *container_user())
+    give_to_containers(folder)
 
 
 def _check_clock(stage: Stage, rows: Sequence[Attempt]) -> dict[str, Any]:

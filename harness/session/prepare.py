@@ -13,9 +13,10 @@ import docker
 from harness.clock import RunClock
 from harness.doctor import machine
 from harness.driver import Driver
-from harness.engines.base import Engine, EngineError
+from harness.engines import load_balancer
+from harness.engines.base import Engine, EngineError, LoadBalancer
 from harness.engines.docker import DockerEngine, connect, find_image
-from harness.engines.image import Image, ensure_image
+from harness.engines.image import Image, architecture, ensure_image
 from harness.engines.process import ProcessEngine
 from harness.measure.sampler import Sampler
 from harness.pacer import ThreadPacer
@@ -96,11 +97,12 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         _find_images(client, scenario)
         corpus = load_corpus(scenario, request.corpus, progress.say)
         image = ensure_image(client, scenario.workload, ROOT, progress.say) if client is not None else None
+        balancer = _load_balancer(client, scenario, progress)
         clock = RunClock()
         about = manifest(scenario, request.command, corpus, image, clock)
         writer = RunWriter(request.out / folder_name(scenario.name), about)
         undo.callback(writer.close, "failed")
-        engine = _engine(client, image, writer.run)
+        engine = _engine(client, image, writer.run, balancer)
         writer.update(engine=engine.describe(), noise=noise, beyond_machine=beyond_machine(scenario))
         undo.pop_all()
     driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
@@ -151,7 +153,18 @@ def _find_images(client: docker.DockerClient | None, scenario: Scenario) -> None
                 raise EngineError(f"placements.{name}.image: {error}") from error
 
 
-def _engine(client: docker.DockerClient | None, image: Image | None, run: str) -> Engine:
+def _load_balancer(
+    client: docker.DockerClient | None, scenario: Scenario, progress: Progress
+) -> LoadBalancer | None:
+    """The image of what stands before services, where there are any and containers are used."""
+    if client is None or not any(each.needs_load_balancer for each in scenario.placements.values()):
+        return None
+    return load_balancer.ensure_image(client, architecture(client), progress.say)
+
+
+def _engine(
+    client: docker.DockerClient | None, image: Image | None, run: str, balancer: LoadBalancer | None
+) -> Engine:
     if client is None or image is None:
         return ProcessEngine()
-    return DockerEngine(client, image, run.replace(".", "").lower())
+    return DockerEngine(client, image, run.replace(".", "").lower(), balancer)

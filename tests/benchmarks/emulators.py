@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 import docker
 
-from harness.engines.docker import container_user
+from harness.engines.ownership import container_user
 from harness.placements.function.runtime_api import Invocation, RuntimeApi
 
 ROOT = Path(__file__).parent.parent.parent

@@ -19,15 +19,16 @@ import pytest
 
 from harness.clock import LoopClock, RunClock
 from harness.engines.base import Exit, Limits
-from harness.engines.docker import DockerEngine, container_user
+from harness.engines.docker import DockerEngine
+from harness.engines.ownership import container_user
 from harness.engines.image import Image
 from harness.placements.base import Bench
-from harness.placements.batch.capacity import ComputeEnvironment, EnvironmentSettings, Instance, InstanceType
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition
 from harness.placements.batch.jobs import Job, Submission
 from harness.placements.batch.runner import JobRunner, Share
 from harness.placements.batch.states import State
+from harness.placements.capacity import ComputeEnvironment, EnvironmentSettings, Instance, InstanceType
 from tests.fakes import Ledger
 
 pytestmark = [pytest.mark.timed, pytest.mark.timeout(300)]
@@ -119,7 +120,7 @@ def run_jobs(
         batch = Batch(runner, clock, Unheard())
         batch.add_environment(EnvironmentSettings(name="docker", kind="FARGATE", max_vcpu=SLOTS))
         batch.add_queue("q", 1, ("docker",))
-        await engine.reserve(SLOTS, network=False)
+        await engine.reserve(SLOTS, network="none")
         try:
             begun_s = time.perf_counter()
             definition = JobDefinition(name="noop", command=command, vcpu=1, memory_mb=256)

@@ -14,7 +14,7 @@ import docker
 import pytest
 
 from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Limits
-from harness.engines.docker import container_user
+from harness.engines.ownership import container_user
 
 NUMBERS = itertools.count()
 MIB = 1024 * 1024
@@ -92,10 +92,10 @@ def test_a_server_is_reached_at_its_address_and_stops_on_sigterm(make_engine: Ma
     )
 
     async def check(engine: Engine) -> None:
-        spec = python(code, network=True, port=8080)
+        spec = python(code, network="harness", port=8080)
         spec = ContainerSpec(
             name=spec.name, command=(*spec.command, "{host}", "{port}"), environment={}, limits=ROOMY,
-            network=True, port=8080,
+            network="harness", port=8080,
         )  # fmt: skip
         async with running(engine, spec) as container:
             host, port = container.address
@@ -226,7 +226,7 @@ else:
 """
 
     async def check(engine: Engine) -> None:
-        for network in (False, True):
+        for network in ("none", "harness"):
             spec = python(code.replace("{uid}", str(container_user()[0])), network=network)
             async with running(engine, spec) as container:
                 assert (await container.wait()).code == 0, await container.output()
@@ -241,7 +241,7 @@ def test_closing_removes_containers_volumes_and_network(
     names = []
 
     async def check(engine: Engine) -> None:
-        container = await engine.create(python("import time; time.sleep(60)", network=True))
+        container = await engine.create(python("import time; time.sleep(60)", network="harness"))
         await container.start()
         names.append(container.name)
 
@@ -276,10 +276,10 @@ def test_a_reserved_network_is_used_again_and_its_past_is_not_counted(make_docke
 
         server = await asyncio.start_server(swallow, engine.host_address, 0)
         host, port = server.sockets[0].getsockname()
-        await engine.reserve(1, network=True)
+        await engine.reserve(1, network="harness")
         seen = []
         for size in (3_000_000, 1_000_000, 10_000):
-            spec = python(code.format(host=host, port=port, size=size), network=True)
+            spec = python(code.format(host=host, port=port, size=size), network="harness")
             async with running(engine, spec) as container:
                 await asyncio.wait_for(swallowed.wait(), 10)
                 swallowed.clear()
@@ -290,8 +290,8 @@ def test_a_reserved_network_is_used_again_and_its_past_is_not_counted(make_docke
         assert len(set(seen)) == 1
         # Beyond what was reserved each has its own.
         async with (
-            running(engine, python("import time; time.sleep(20)", network=True)) as one,
-            running(engine, python("import time; time.sleep(20)", network=True)) as two,
+            running(engine, python("import time; time.sleep(20)", network="harness")) as one,
+            running(engine, python("import time; time.sleep(20)", network="harness")) as two,
         ):
             assert one.peer != two.peer
             assert two.peer is not None

@@ -11,7 +11,7 @@ from threading import Event
 import docker
 import pytest
 
-from harness.engines import base_image, image, wheels
+from harness.engines import base_image, debian, image, obtain, wheels
 from harness.engines.base import LABEL, EngineError
 from harness.engines.image import Image, ensure_image
 
@@ -136,8 +136,8 @@ def test_name_depends_on_what_goes_in_and_nothing_else(tree: Path, path: str, ch
 
 def test_base_without_registry_or_mmdebstrap_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr(base_image, "present_base", lambda client: None)
-    monkeypatch.setattr(base_image, "registry_answers", lambda client: False)
+    monkeypatch.setattr(obtain, "present", lambda client, pulled, recipe: None)
+    monkeypatch.setattr(obtain, "registry_answers", lambda client, reference: False)
     client = docker.DockerClient.__new__(docker.DockerClient)
     with pytest.raises(EngineError, match="apt-get install mmdebstrap"):
         base_image.ensure_base(client, "x86_64", print)
@@ -149,7 +149,7 @@ def test_failed_bootstrap_shows_what_mmdebstrap_said(tmp_path: Path, monkeypatch
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(EngineError, match=r"(?s)exit code 25.*E: no mirror.*apt-get update"):
-        base_image._bootstrap(tmp_path / "root.tar", "x86_64")
+        debian.bootstrap(base_image.RECIPE, tmp_path / "root.tar", "x86_64")
 
 
 def test_silent_registry_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_silent_registry_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             released.wait(5)
 
     released = Event()
-    assert not base_image.registry_answers(Silent(), patience_s=0.05)  # type: ignore[arg-type]
+    assert not obtain.registry_answers(Silent(), "python:3.11-slim", patience_s=0.05)  # type: ignore[arg-type]
     released.set()
 
 

@@ -138,7 +138,7 @@ def test_network_traffic_of_a_server(make_docker: MakeEngine) -> None:
     )
 
     async def check(engine: Engine) -> None:
-        spec = python(code, network=True, port=8080)
+        spec = python(code, network="harness", port=8080)
         spec = replace(spec, command=(*spec.command, "{host}", "{port}"))
         async with running(engine, spec) as container:
             await until(container, "ready")

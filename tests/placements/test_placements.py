@@ -18,7 +18,8 @@ from PIL import Image as Pictures
 from harness.clock import RunClock
 from harness.driver import Driver
 from harness.engines.base import Engine
-from harness.engines.docker import DockerEngine, container_user
+from harness.engines.docker import DockerEngine
+from harness.engines.ownership import container_user
 from harness.engines.image import Image
 from harness.engines.process import ProcessEngine
 from harness.pacer import ThreadPacer

@@ -12,7 +12,6 @@ from typing import Literal, Protocol
 
 from harness.clock import Clock
 from harness.engines.base import EngineError, Exit
-from harness.placements.batch.capacity import ComputeEnvironment, EnvironmentSettings, Instance
 from harness.placements.batch.jobs import (
     MOST_DEPENDENCIES,
     ArrayJob,
@@ -26,6 +25,7 @@ from harness.placements.batch.jobs import (
 from harness.placements.batch.queues import FairShare, JobQueue
 from harness.placements.batch.retries import Ending
 from harness.placements.batch.states import State
+from harness.placements.capacity import ComputeEnvironment, EnvironmentSettings, Instance, Need
 
 # AWS Batch User Guide, "Job timeouts" and "Terminate jobs", read 2026-11-24: SIGTERM, and SIGKILL 30 s later.
 GRACE_S = 30.0
@@ -108,7 +108,7 @@ class Batch:
         self.queues: dict[str, JobQueue] = {}
         self.jobs: dict[str, AnyJob] = {}
         self._parents: dict[Job, ArrayJob] = {}
-        self._live: dict[Job, _Live] = {}
+        self._live: dict[Need, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatching: asyncio.Handle | None = None
         self._closing = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.placements.base import Bench
-from harness.placements.batch.capacity import ComputeEnvironment, Instance
 from harness.placements.batch.control import AnyJob
 from harness.placements.batch.jobs import Job
 from harness.placements.batch.states import State
+from harness.placements.capacity import ComputeEnvironment, Instance
+from harness.placements.observing import record_instance
 
 
 class EventObserver:
@@ -28,12 +29,4 @@ class EventObserver:
 
     def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
         """An instance's new state; the launch delay in it is assumed."""
-        self._bench.event(
-            f"instance_{instance.state}",
-            instance=instance.id,
-            type=instance.type.name,
-            vcpu=instance.type.vcpu,
-            memory_mb=instance.type.memory_mb,
-            compute=environment.settings.kind,
-            assumed_launch_s=instance.delay_s,
-        )
+        record_instance(self._bench, environment, instance)

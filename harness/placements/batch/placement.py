@@ -14,14 +14,6 @@ import numpy as np
 
 from harness.engines.base import Limits
 from harness.placements.base import Bench, Work
-from harness.placements.batch.capacity import (
-    READY,
-    ComputeEnvironment,
-    Delay,
-    EnvironmentSettings,
-    Instance,
-    InstanceType,
-)
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition
 from harness.placements.batch.jobs import ArrayJob, Dependency, Job, Submission
@@ -29,6 +21,14 @@ from harness.placements.batch.observing import EventObserver
 from harness.placements.batch.retries import RetryStrategy, Rule
 from harness.placements.batch.runner import KIND, JobRunner, Share, parse
 from harness.placements.batch.states import State
+from harness.placements.capacity import (
+    READY,
+    ComputeEnvironment,
+    Delay,
+    EnvironmentSettings,
+    Instance,
+    InstanceType,
+)
 from harness.scenario import BatchSettings
 
 __all__ = ["KIND", "BatchPlacement", "limits", "parse"]
@@ -58,7 +58,7 @@ class BatchPlacement:
 
     async def open(self) -> None:
         """The queue stands by at no cost; only the minimum of the compute environment is launched."""
-        await self._bench.engine.reserve(self._settings.parallel, network=False)
+        await self._bench.engine.reserve(self._settings.parallel, network="none")
         self._batch.add_environment(environment(self._bench, self._settings, self._bench.engine.name))
         self._batch.add_queue(self._bench.arm, 1, (self._bench.engine.name,))
 

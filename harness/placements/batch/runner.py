@@ -12,8 +12,8 @@ from typing import Any
 from harness.engines.base import ContainerSpec, EngineError, Exit, Limits
 from harness.placements.attempts import ColdParts, attempt, unreadable
 from harness.placements.base import Bench, Launched, Work
-from harness.placements.batch.capacity import Instance
 from harness.placements.batch.jobs import Job
+from harness.placements.capacity import Instance
 from harness.rows import Outcome
 
 KIND = "batch"

@@ -41,7 +41,7 @@ class Definition:
             limits=self.limits,
             readable=self.readable,
             writable=self.writable,
-            network=True,
+            network="harness",
             image=self.image,
             entry_point=self.entry_point,
             output=output,

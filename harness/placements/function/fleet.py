@@ -46,7 +46,7 @@ class Fleet:
 
     async def open(self) -> None:
         """Initialise what is provisioned. EngineError if it cannot be."""
-        await self._bench.engine.reserve(self._settings.max_environments, network=True)
+        await self._bench.engine.reserve(self._settings.max_environments, network="harness")
         count = self._settings.provisioned_concurrency
         limit_s = max(PROVISIONED_INIT_LIMIT_S, self._settings.timeout_s)
         self._count += count

@@ -10,16 +10,16 @@ from typing import Any
 
 from harness.clock import LoopClock
 from harness.engines.base import EngineError, Exit
-from harness.placements.batch.capacity import (
+from harness.placements.batch.control import AnyJob, Batch
+from harness.placements.batch.definition import JobDefinition, parse
+from harness.placements.batch.jobs import Job, Submission
+from harness.placements.batch.states import State
+from harness.placements.capacity import (
     ComputeEnvironment,
     EnvironmentSettings,
     Instance,
     InstanceType,
 )
-from harness.placements.batch.control import AnyJob, Batch
-from harness.placements.batch.definition import JobDefinition, parse
-from harness.placements.batch.jobs import Job, Submission
-from harness.placements.batch.states import State
 from tests import virtual
 
 KILLED, TERMINATED = 137, 143

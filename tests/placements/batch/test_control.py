@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.placements.batch.capacity import Delay, EnvironmentSettings, InstanceType
 from harness.placements.batch.jobs import ArrayJob, Dependency, Job, SubmitError
 from harness.placements.batch.queues import FairShare
 from harness.placements.batch.retries import Ending, RetryStrategy, Rule
 from harness.placements.batch.states import FOLLOWING, FOLLOWING_OF_PARENT, State
+from harness.placements.capacity import Delay, EnvironmentSettings, InstanceType
 from tests.placements.batch.lab import Lab, Script, a_job, definition, ec2, fargate, on_batch
 
 S = State

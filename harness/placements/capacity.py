@@ -1,4 +1,4 @@
-"""Compute environments: instances that are launched as jobs wait, filled, and shut down when idle.
+"""Compute environments: instances that are launched as jobs or tasks wait, filled, and shut down when idle.
 
 An instance here is a share of this machine with that capacity. What launching one takes is drawn from a stated
 distribution: it is assumed, and events tell it apart from what was measured. Source: AWS Batch User Guide, "Compute
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from harness.clock import Clock
-from harness.placements.batch.jobs import Job
 
 Kind = Literal["EC2", "SPOT", "FARGATE"]
 Strategy = Literal[
@@ -25,6 +24,20 @@ Strategy = Literal[
 # Amounts are sums of what was asked for in fractions.
 EPSILON = 1e-9
 LAUNCHING, READY, DRAINING, ENDED = "launching", "ready", "draining", "ended"
+
+
+class Need(Protocol):
+    """A job or a task, as far as room for it goes."""
+
+    @property
+    def vcpu(self) -> float:
+        """Its vCPUs."""
+        ...
+
+    @property
+    def memory_mb(self) -> int:
+        """Its memory, in MiB."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,7 @@ class Instance:
     state: str = LAUNCHING
     free_vcpu: float = 0.0
     free_mb: int = 0
-    jobs: set[Job] = field(default_factory=set)
+    jobs: set[Need] = field(default_factory=set)
     ended_ns: int | None = None
     idle: asyncio.TimerHandle | None = None
 
@@ -95,11 +108,12 @@ class ComputeEnvironment:
     def __init__(
         self, settings: EnvironmentSettings, clock: Clock, told: Told, ready: Callable[[], None]
     ) -> None:
-        """`ready` is called whenever there is room that was not there before."""
+        """`ready` is called whenever there is room that was not there before. `launch` may be changed later on."""
         self.settings = settings
         self._clock = clock
         self._told = told
         self._ready = ready
+        self.launch = settings.launch
         self._random = np.random.default_rng(settings.seed)
         self._numbers = itertools.count(1)
         self.instances: set[Instance] = set()
@@ -109,13 +123,13 @@ class ComputeEnvironment:
         while self.settings.types and self._vcpu() + EPSILON < self.settings.min_vcpu:
             self._launch(min(self.settings.types, key=lambda each: each.vcpu))
 
-    def could_hold(self, job: Job) -> bool:
+    def could_hold(self, job: Need) -> bool:
         """Whether there ever can be room for it."""
         if self.settings.kind == "FARGATE":
             return job.vcpu <= self.settings.max_vcpu + EPSILON
         return any(self._fits_type(job, each) for each in self.settings.types)
 
-    def place(self, job: Job) -> Instance | None:
+    def place(self, job: Need) -> Instance | None:
         """Room on the fullest instance that has some; None where there is none now."""
         fitting = [each for each in self.instances if each.state == READY and _fits(job, each)]
         if not fitting:
@@ -129,7 +143,7 @@ class ComputeEnvironment:
             chosen.idle = None
         return chosen
 
-    def grow(self, waiting: list[Job]) -> None:
+    def grow(self, waiting: Sequence[Need]) -> None:
         """Launch what these need beyond what is being launched already, within the maximum."""
         coming = [[each.type.vcpu, each.type.memory_mb] for each in self.instances if each.state == LAUNCHING]
         for job in waiting:
@@ -144,7 +158,7 @@ class ComputeEnvironment:
             room[0] -= job.vcpu
             room[1] -= job.memory_mb
 
-    def release(self, instance: Instance, job: Job) -> None:
+    def release(self, instance: Instance, job: Need) -> None:
         """Its attempt is over."""
         instance.jobs.discard(job)
         instance.free_vcpu += job.vcpu
@@ -195,14 +209,14 @@ class ComputeEnvironment:
     def _vcpu(self) -> float:
         return sum(each.type.vcpu for each in self.instances)
 
-    def _fits_type(self, job: Job, each: InstanceType) -> bool:
+    def _fits_type(self, job: Need, each: InstanceType) -> bool:
         return (
             job.vcpu <= each.vcpu + EPSILON
             and job.memory_mb <= each.memory_mb
             and each.vcpu <= self.settings.max_vcpu + EPSILON
         )
 
-    def _type_for(self, job: Job) -> InstanceType | None:
+    def _type_for(self, job: Need) -> InstanceType | None:
         if self.settings.kind == "FARGATE":
             return InstanceType("fargate", job.vcpu, job.memory_mb)
         fitting = sorted(
@@ -220,7 +234,7 @@ class ComputeEnvironment:
             id=f"i-{self.settings.name}-{next(self._numbers):04}",
             type=wanted,
             launched_ns=self._clock.now_ns(),
-            delay_s=self.settings.launch.draw(self._random),
+            delay_s=self.launch.draw(self._random),
         )
         self.instances.add(instance)
         self._told(self, instance)
@@ -241,5 +255,5 @@ class ComputeEnvironment:
         self._await_idle(instance)
 
 
-def _fits(job: Job, instance: Instance) -> bool:
+def _fits(job: Need, instance: Instance) -> bool:
     return job.vcpu <= instance.free_vcpu + EPSILON and job.memory_mb <= instance.free_mb

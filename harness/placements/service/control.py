@@ -1,0 +1,210 @@
+"""ECS's service scheduler: keeps the desired count of tasks, and replaces one revision by another.
+
+It runs no container itself (`task.Runner` does), so the same rules hold over any engine, and over none in tests.
+Sources, read 2026-11-24: Amazon ECS Developer Guide, "Service definition parameters", "Rolling update" and "How the
+Amazon ECS deployment circuit breaker detects failures": at least `min_healthy_percent` (rounded up) healthy, no more
+than `max_percent` (rounded down) running or pending; a deployment has failed after half its desired count, 3 to 200,
+of tasks that did not come to run in a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.engines.base import EngineError
+from harness.placements.service.task import Around, Revision, Status, Task
+
+# Between tasks that did not come to run.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+FEWEST_FAILURES, MOST_FAILURES = 3, 200
+
+DeploymentState = Literal["started", "completed", "failed", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A deployment's news: what became of it, why, and the counts behind it."""
+
+    revision: Revision
+    state: DeploymentState
+    desired: int
+    running: int
+    failures: int
+    reason: str
+
+
+def threshold(desired: int) -> int:
+    """How many tasks in a row may fail to come to run before a deployment has failed."""
+    return min(MOST_FAILURES, max(FEWEST_FAILURES, math.ceil(desired / 2)))
+
+
+class Service:
+    """`open` until the first revision runs, then `deploy` and `scale`, and `close` at the end."""
+
+    def __init__(self, around: Around, told: Callable[[Progress], None]) -> None:
+        """`around.told` has to call `changed` for every task."""
+        self._around = around
+        self._settings = around.settings
+        self._told = told
+        self._numbers = itertools.count()
+        self._revisions = itertools.count(2)
+        self._primary = Revision(1, {})
+        self._last_good: Revision | None = None
+        self._in_progress = True
+        self._failures = 0
+        self._failed = ""
+        self._resume: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._lives: dict[Task, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+        self._closing = False
+        self.desired = around.settings.tasks
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every task of which something is left."""
+        return list(self._lives)
+
+    @property
+    def running(self) -> list[Task]:
+        """Tasks that have requests, or could have."""
+        return [task for task in self._lives if task.status == Status.RUNNING and not task.leaving]
+
+    async def open(self) -> None:
+        """Deploy the first revision. EngineError if it fails, or is not there in time."""
+        self._tell("started", "")
+        self._reconcile()
+        limit_s = self._settings.healthy_within_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.settled()
+        except TimeoutError:
+            why = [f"{task.name} is {task.status}" for task in self._lives if task.status != Status.RUNNING]
+            raise EngineError(f"the service is not up within {limit_s:g} s: {'; '.join(why)}") from None
+        if self._failed:
+            raise EngineError(f"the service does not come up: {self._failed}")
+
+    async def settled(self) -> None:
+        """Wait until the deployment under way has completed or failed."""
+        while self._in_progress:
+            self._news.clear()
+            await self._news.wait()
+
+    def deploy(self, environment: dict[str, str]) -> Revision:
+        """Replace every task by one of a new revision."""
+        self._begin(Revision(next(self._revisions), environment))
+        self._tell("started", "")
+        self._reconcile()
+        return self._primary
+
+    def scale(self, desired: int) -> None:
+        """Keep another number of tasks."""
+        self.desired = desired
+        self._reconcile()
+
+    def changed(self, task: Task) -> None:
+        """A task is in a new state."""
+        if task.status == Status.RUNNING:
+            self._failures = 0
+        if task.status == Status.STOPPED:
+            del self._lives[task]
+            if not task.has_run and not self._closing and task.revision is self._primary:
+                self._note_failure(task.reason)
+        # What follows may end or begin others: not in the middle of this one's change.
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._reconcile)
+
+    async def close(self) -> None:
+        """Stop every task at once; nobody sends requests any more."""
+        self._closing = True
+        for handle in (self._resume, self._soon):
+            if handle is not None:
+                handle.cancel()
+        for task in self.tasks:
+            task.stop("the service is closed", drain_s=0.0)
+        await asyncio.gather(*self._lives.values(), return_exceptions=True)
+
+    def _begin(self, revision: Revision) -> None:
+        self._primary = revision
+        self._in_progress, self._failures, self._failed = True, 0, ""
+
+    def _reconcile(self) -> None:
+        """Start and stop what the desired count, the revision and the two percentages ask for."""
+        self._soon = None
+        if self._closing:
+            return
+        current, others = self._split()
+        for task in _expendable(current)[: max(0, len(current) - self.desired)]:
+            task.stop("the service has more tasks than are desired")
+        self._retire(others)
+        current, others = self._split()
+        if not self._failed and self._resume is None:
+            most = self.desired * self._settings.max_percent // 100
+            missing = min(self.desired - len(current), most - len(current) - len(others))
+            for _ in range(missing):
+                self._start()
+        self._conclude(others)
+        self._news.set()
+
+    def _split(self) -> tuple[list[Task], list[Task]]:
+        """Tasks of the primary revision, and those of others, that nobody has told to end."""
+        staying = [task for task in self._lives if not task.leaving]
+        return (
+            [task for task in staying if task.revision is self._primary],
+            [task for task in staying if task.revision is not self._primary],
+        )
+
+    def _retire(self, others: list[Task]) -> None:
+        """End tasks of other revisions, as far as enough that run are left."""
+        least = math.ceil(self.desired * self._settings.min_healthy_percent / 100)
+        spare = len(self.running) - least
+        for task in _expendable(others):
+            if task.status != Status.RUNNING:
+                task.stop(f"revision {self._primary.number} takes its place")
+            elif spare > 0 and not self._failed:
+                spare -= 1
+                task.stop(f"revision {self._primary.number} takes its place")
+
+    def _start(self) -> None:
+        task = Task(next(self._numbers), self._primary, self._around)
+        self._lives[task] = asyncio.create_task(task.live())
+
+    def _note_failure(self, reason: str) -> None:
+        """A task of the primary revision did not come to run: try again in a while, or give the deployment up."""
+        self._failures += 1
+        if self._in_progress and self._settings.circuit_breaker and self._failures >= threshold(self.desired):
+            self._tell("failed", reason)
+            if self._settings.rollback and self._last_good is not None:
+                self._begin(self._last_good)
+                self._tell("rolled_back", reason)
+            else:
+                self._failed, self._in_progress = reason, False
+            return
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self._failures - 1))
+        if self._resume is None:
+            self._resume = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resume = None
+        self._reconcile()
+
+    def _conclude(self, others: list[Task]) -> None:
+        """The deployment is complete when all that run are its own, and all that are desired run."""
+        own = [task for task in self.running if task.revision is self._primary]
+        left = [task for task in self._lives if task.revision is not self._primary]
+        if self._in_progress and not self._failed and not others and not left and len(own) == self.desired:
+            self._in_progress, self._last_good = False, self._primary
+            self._tell("completed", "")
+
+    def _tell(self, state: DeploymentState, reason: str) -> None:
+        self._told(Progress(self._primary, state, self.desired, len(self.running), self._failures, reason))
+
+
+def _expendable(tasks: list[Task]) -> list[Task]:
+    """Those that do not run yet first, then the newest."""
+    return sorted(tasks, key=lambda task: (task.status == Status.RUNNING, -task.number))

@@ -1,0 +1,67 @@
+"""HAProxy's runtime API: commands over its socket, and what it tells of servers.
+
+Source: HAProxy 2.6 Management Guide, section 9.3 (add server, set server, show servers state, show stat), read
+2026-11-24.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BACKEND = "tasks"
+PATIENCE_S = 5.0
+# srv_op_state: 2 is up, 1 and 3 are on the way up and down.
+UP = "2"
+
+
+class HaproxyError(RuntimeError):
+    """HAProxy refused a command, or does not answer; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeApi:
+    """The runtime API on a UNIX socket."""
+
+    socket: Path
+
+    async def command(self, text: str) -> str:
+        """What it answers to one command. HaproxyError if it cannot be asked."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                reader, writer = await asyncio.open_unix_connection(self.socket)
+                try:
+                    writer.write(f"{text}\n".encode())
+                    await writer.drain()
+                    return (await reader.read()).decode(errors="replace").strip()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
+            raise HaproxyError(f"HAProxy does not answer {text!r}: {error or 'no answer in time'}") from error
+
+    async def change(self, text: str) -> None:
+        """A command that answers nothing, or that a server was registered or deleted. HaproxyError if it refuses."""
+        answer = await self.command(text)
+        if answer and not answer.startswith(("New server registered", "Server deleted")):
+            raise HaproxyError(f"HAProxy refused {text!r}: {answer}")
+
+    async def up(self) -> dict[str, bool]:
+        """Of each server, whether its checks find it well."""
+        lines = (await self.command(f"show servers state {BACKEND}")).splitlines()
+        names = next((line.lstrip("# ").split() for line in lines if line.startswith("# ")), [])
+        # The first line is the format's version.
+        rows = [
+            dict(zip(names, fields, strict=True))
+            for fields in map(str.split, lines)
+            if len(fields) == len(names)
+        ]
+        return {row["srv_name"]: row["srv_op_state"] == UP for row in rows}
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """One record for the front, for each server, and for the back: names as in HAProxy's own statistics."""
+        text = (await self.command("show stat -1 7 -1")).lstrip("# ")
+        return [{k: v for k, v in row.items() if k and v} for row in csv.DictReader(io.StringIO(text))]

@@ -1,0 +1,175 @@
+"""A service for one arm of one block: tasks behind a load balancer, requests through it, a row for each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from harness.placements.attempts import attempt, cpu_between
+from harness.placements.base import Bench, Work
+from harness.placements.capacity import Instance, Need
+from harness.placements.observing import record_instance
+from harness.placements.service.balancer import Balancer, ClientSide
+from harness.placements.service.client import Answer, Client, make_session
+from harness.placements.service.containers import KIND, TaskContainer, TaskRunner
+from harness.placements.service.control import Progress, Service
+from harness.placements.service.governor import Governor
+from harness.placements.service.haproxy import Haproxy
+from harness.placements.service.rooms import Rooms
+from harness.placements.service.task import Around, Status, Task
+from harness.rows import Outcome
+from harness.scenario import ServiceSettings
+
+# Reading every task's CPU time before a request is worth it for a few of them.
+MOST_READ = 8
+# A task's end is known to the engine a moment after its connections have broken.
+END_PATIENCE_S = 1.0
+
+
+class ServicePlacement:
+    """`settings.tasks` containers kept running, requests spread over them."""
+
+    def __init__(self, bench: Bench, settings: ServiceSettings) -> None:
+        self._bench = bench
+        self._settings = settings
+        self._containers: dict[str, TaskContainer] = {}
+        self._in_hand = self._given = 0
+        self._planned = list(settings.deployments)
+        self._timers: list[asyncio.Task[None]] = []
+        self._http: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
+        self._rooms = Rooms(
+            bench.engine.name,
+            settings,
+            bench.clock,
+            lambda environment, instance: record_instance(bench, environment, instance),
+            self._note_room,
+            bench.seed,
+        )
+        self._balancer: Balancer = ClientSide()
+        self.service: Service | None = None
+
+    async def open(self) -> None:
+        """Bring up the load balancer and every task. EngineError if one of them does not come up."""
+        self._http = http = make_session()
+        if self._bench.engine.load_balancer is not None:
+            self._balancer = Haproxy(self._bench, self._settings, self._bench.engine.load_balancer)
+        await self._balancer.open()
+        self._client = Client(http, self._balancer, f"/{self._bench.workload}", self._settings.timeout_s)
+        runner = TaskRunner(self._bench, self._settings, http, self._note_container)
+        around = Around(self._settings, self._rooms, runner, self._balancer, self._note_task)
+        self.service = Service(around, self._note_progress)
+        await self.service.open()
+        self._rooms.launches_take_time()
+        governor = Governor(self._bench, self._settings, self.service, self._containers)
+        self._timers += governor.start(lambda: self._given)
+
+    async def run(self, work: Work) -> None:
+        """Send the item's request; whatever comes of it is one row."""
+        assert self._client is not None, "open() comes first"
+        self._deploy_in(work.phase)
+        self._in_hand += 1
+        self._given += 1
+        alone, given = self._in_hand == 1, self._given
+        before = self._readings() if alone else {}
+        try:
+            answer = await self._client.send(work.item)
+        finally:
+            self._in_hand -= 1
+        if answer.outcome is Outcome.ERROR and answer.result is None:
+            answer = await self._why_gone(answer)
+        done_ns = self._bench.clock.now_ns()
+        container = self._containers.get(answer.target)
+        usage = container.usage() if container else None
+        undisturbed = given == self._given
+        row = attempt(
+            self._bench,
+            work,
+            KIND,
+            outcome=answer.outcome,
+            error=answer.error,
+            done_ns=done_ns,
+            result=answer.result,
+            memory_peak_bytes=usage.memory_peak_bytes if usage else None,
+            container_cpu_s=cpu_between(before.get(answer.target), usage) if undisturbed else None,
+            container=container.name if container else "",
+        )
+        self._bench.recorder.attempt(row)
+
+    async def close(self) -> None:
+        """Stop every task, then the load balancer."""
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        if self.service is not None:
+            await self.service.close()
+        await self._balancer.close()
+        self._rooms.close()
+        if self._http is not None:
+            await self._http.close()
+
+    def _readings(self) -> dict[str, Any]:
+        """What each task has used so far, where there are few."""
+        if len(self._containers) > MOST_READ:
+            return {}
+        return {name: container.usage() for name, container in self._containers.items()}
+
+    async def _why_gone(self, answer: Answer) -> Answer:
+        """A request broke off: if its task has died, its end says why."""
+        container = self._containers.get(answer.target)
+        if container is None:
+            return answer
+        try:
+            async with asyncio.timeout(END_PATIENCE_S):
+                end = await asyncio.shield(container.ended)
+        except TimeoutError:
+            return answer
+        if end.out_of_memory:
+            told = "OutOfMemoryError: Container killed due to memory usage"
+            return Answer(Outcome.OUT_OF_MEMORY, None, told, answer.target)
+        told = f"task ended with exit code {end.code}: {answer.error}"
+        return Answer(Outcome.ERROR, None, told, answer.target)
+
+    def _deploy_in(self, phase: str) -> None:
+        """The first item of a phase starts the clocks of its deployments."""
+        for deployment in [each for each in self._planned if each.phase == phase]:
+            self._planned.remove(deployment)
+            self._timers.append(asyncio.create_task(self._deploy(deployment.after_s, deployment.environment)))
+
+    async def _deploy(self, after_s: float, environment: dict[str, str]) -> None:
+        await asyncio.sleep(after_s)
+        assert self.service is not None
+        self.service.deploy(environment)
+
+    def _note_container(self, task: Task, container: TaskContainer) -> None:
+        self._containers[task.name] = container
+
+    def _note_task(self, task: Task) -> None:
+        name = self._bench.container_name(task.name)
+        now_ns = self._bench.clock.now_ns()
+        detail: dict[str, Any] = {"reason": task.reason} if task.leaving and task.reason else {}
+        self._bench.event(
+            "task_state", name, at_ns=now_ns, state=task.status, revision=task.revision.number, **detail
+        )
+        if task.status == Status.STOPPED:
+            self._containers.pop(task.name, None)
+        assert self.service is not None
+        self.service.changed(task)
+
+    def _note_room(self, need: Need, instance: Instance, held_s: float) -> None:
+        assert isinstance(need, Task)
+        name = self._bench.container_name(need.name)
+        self._bench.event("task_placed", name, duration_s=held_s, instance=instance.id, vcpu=need.vcpu)
+
+    def _note_progress(self, progress: Progress) -> None:
+        detail: dict[str, Any] = {"reason": progress.reason} if progress.reason else {}
+        self._bench.event(
+            f"deployment_{progress.state}",
+            revision=progress.revision.number,
+            desired=progress.desired,
+            running=progress.running,
+            failures=progress.failures,
+            **detail,
+        )
