@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.workloads.noop import interfaces
 from tests.workloads.pictures import decoded, encode, pixels
-from tests.workloads.seaweed import free_ports
-from workloads.kit.errors import BadSettings
-from workloads.kit.service import MAX_BODY_BYTES, workers_from
+from tests.workloads.serving import Service, served
+from workloads.kit.service_settings import ServiceSettings
 
 LARGE = (4000, 3000)
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    media_type: str
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True)
-class Client:
-    port: int
-
-    def ask(self, method: str, path: str, body: bytes = b"", media_type: str = "application/json") -> Answer:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, {"Content-Type": media_type})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.read())
-        finally:
-            connection.close()
-
-    def item(self, key: str) -> Answer:
-        return self.ask("POST", "/thumbnail", json.dumps({"item": key}).encode())
 
 
 @pytest.fixture(scope="module")
@@ -59,37 +23,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(folder: Path) -> Iterator[Client]:
+def client(folder: Path) -> Iterator[Service]:
     pictures = {
         "a.jpg": encode(pixels()),
         "bad.jpg": b"no picture",
         "large.png": encode(pixels(*LARGE), "PNG"),
     }
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "uvicorn", "workloads.thumbnail.service:app", "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--log-level", "warning"], env=os.environ | interfaces(folder, pictures)
-    )
-    client = Client(port)
-    deadline_s = time.monotonic() + 30
-    while True:
-        try:
-            client.ask("GET", "/healthz")
-            break
-        except OSError:
-            assert server.poll() is None and time.monotonic() < deadline_s, "the service did not start"
-            time.sleep(0.05)
-    yield client
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(10) in (0, -signal.SIGTERM)
+    with served("workloads.thumbnail.service", folder, interfaces(folder, pictures)) as service:
+        yield service
 
 
-def test_health(client: Client) -> None:
+def test_health(client: Service) -> None:
     answer = client.ask("GET", "/healthz")
     assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
 
-def test_an_item_is_stored_and_told(client: Client, folder: Path) -> None:
+def test_an_item_is_stored_and_told(client: Service, folder: Path) -> None:
     answer = client.item("a.jpg")
     result = answer.json()
     assert answer.status == 200
@@ -106,7 +55,7 @@ def test_an_item_is_stored_and_told(client: Client, folder: Path) -> None:
         ("../../etc/passwd", 400, "InvalidKey: "),
     ],
 )
-def test_a_bad_item_has_a_status_of_its_own(client: Client, key: str, status: int, error: str) -> None:
+def test_a_bad_item_has_a_status_of_its_own(client: Service, key: str, status: int, error: str) -> None:
     answer = client.item(key)
     assert answer.status == status
     assert answer.json()["error"].startswith(error)
@@ -115,40 +64,40 @@ def test_a_bad_item_has_a_status_of_its_own(client: Client, key: str, status: in
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'"a"', b"{}", b'{"item": 7}', b'{"item": null}', b"\xff"]
 )
-def test_a_malformed_body_is_told_what_is_expected(client: Client, body: bytes) -> None:
+def test_a_malformed_body_is_told_what_is_expected(client: Service, body: bytes) -> None:
     answer = client.ask("POST", "/thumbnail", body)
     assert answer.status == 400
     assert '{"item": "<key>"}' in answer.json()["error"]
 
 
-def test_a_picture_in_gives_a_thumbnail_out(client: Client) -> None:
+def test_a_picture_in_gives_a_thumbnail_out(client: Service) -> None:
     answer = client.ask("POST", "/thumbnail", encode(pixels()), "image/jpeg")
-    assert (answer.status, answer.media_type) == (200, "image/jpeg")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
     assert decoded(answer.body).size == (256, 192)
 
 
-def test_a_bad_picture_is_refused(client: Client) -> None:
+def test_a_bad_picture_is_refused(client: Service) -> None:
     answer = client.ask("POST", "/thumbnail", encode(pixels())[:2000], "image/jpeg")
     assert answer.status == 422
     assert answer.json()["error"].startswith("DamagedImage: ")
 
 
-def test_too_large_a_body_is_refused_before_it_is_sent(client: Client) -> None:
-    connection = HTTPConnection("127.0.0.1", client.port, timeout=30)
+def test_too_large_a_body_is_refused_before_it_is_sent(client: Service) -> None:
+    connection = client.connect()
     connection.putrequest("POST", "/thumbnail")
     connection.putheader("Content-Type", "image/jpeg")
-    connection.putheader("Content-Length", str(MAX_BODY_BYTES + 1))
+    connection.putheader("Content-Length", str(ServiceSettings().max_body_bytes + 1))
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
 
 
-def test_other_paths_and_methods_are_refused(client: Client) -> None:
+def test_other_paths_and_methods_are_refused(client: Service) -> None:
     assert client.ask("GET", "/none").status == 404
     assert client.ask("GET", "/thumbnail").status == 405
 
 
-def test_health_is_answered_while_work_goes_on(client: Client) -> None:
+def test_health_is_answered_while_work_goes_on(client: Service) -> None:
     with ThreadPoolExecutor(2) as pool:
         items = [pool.submit(client.item, "large.png") for _ in range(2)]
         slowest_s, asked = 0.0, 0
@@ -159,12 +108,6 @@ def test_health_is_answered_while_work_goes_on(client: Client) -> None:
     results = [item.result().json() for item in items]
     assert asked > 5
     assert slowest_s < min(result["work_s"] for result in results)
-    # One worker: the second began when the first was done.
+    # One thread: the second began when the first was done.
     first, second = sorted(results, key=lambda result: int(result["started_ns"]))
     assert second["started_ns"] >= first["done_ns"]
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", ""])
-def test_the_number_of_workers_is_checked(text: str) -> None:
-    with pytest.raises(BadSettings, match="SERVICE_WORKERS"):
-        workers_from({"SERVICE_WORKERS": text})

@@ -1,6 +1,11 @@
-"""Nothing as a service: `python3 -m uvicorn workloads.noop.service:app --host 0.0.0.0 --port 8080`."""
+"""Nothing as a service: `python3 -m workloads.noop.service --host 0.0.0.0 --port 8080`."""
 
+import sys
+
+from workloads.kit.server import main
 from workloads.kit.service import make_app
 from workloads.noop.noop import noop
 
+if __name__ == "__main__":
+    sys.exit(main(noop))
 app = make_app(noop)

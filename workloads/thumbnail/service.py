@@ -1,6 +1,11 @@
-"""Thumbnails as a service: `python3 -m uvicorn workloads.thumbnail.service:app --host 0.0.0.0 --port 8080`."""
+"""Thumbnails as a service: `python3 -m workloads.thumbnail.service --host 0.0.0.0 --port 8080`."""
 
+import sys
+
+from workloads.kit.server import main
 from workloads.kit.service import make_app
 from workloads.thumbnail.thumbnail import thumbnail
 
+if __name__ == "__main__":
+    sys.exit(main(thumbnail))
 app = make_app(thumbnail)
