@@ -12,9 +12,10 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from harness.engines.base import Engine
+from harness.engines import load_balancer as balancers
+from harness.engines.base import Engine, LoadBalancer
 from harness.engines.docker import DockerEngine
-from harness.engines.image import Image, ensure_image
+from harness.engines.image import Image, architecture, ensure_image
 from harness.engines.process import ProcessEngine
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,12 @@ def workload_image(docker_client: docker.DockerClient) -> Image:
     return ensure_image(docker_client, "thumbnail", ROOT, print)
 
 
+@pytest.fixture(scope="session")
+def load_balancer(docker_client: docker.DockerClient) -> LoadBalancer:
+    """The image of HAProxy, made if this machine does not have it."""
+    return balancers.ensure_image(docker_client, architecture(docker_client), print)
+
+
 @pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
 def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
     """Makes engines of each kind, each for a run of its own."""
@@ -71,6 +78,8 @@ def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
 
 
 @pytest.fixture
-def make_docker(docker_client: docker.DockerClient, workload_image: Image) -> Callable[[], Engine]:
+def make_docker(
+    docker_client: docker.DockerClient, workload_image: Image, load_balancer: LoadBalancer
+) -> Callable[[], Engine]:
     """Makes Docker engines, each for a run of its own."""
-    return lambda: DockerEngine(docker_client, workload_image, f"test-{next(_NUMBERS)}")
+    return lambda: DockerEngine(docker_client, workload_image, f"test-{next(_NUMBERS)}", load_balancer)

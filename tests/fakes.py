@@ -15,7 +15,7 @@ from harness.engines.base import Container
 from harness.engines.process import ProcessEngine
 from harness.pacer import LoopPacer
 from harness.placements import attempts
-from harness.placements.base import Bench, Placement
+from harness.placements.base import Bench, Placement, Work
 from harness.placements.fake import KIND
 from harness.plan import PlannedPhase
 from harness.rows import Attempt, Event
@@ -48,6 +48,11 @@ class Ledger:
         """The attempts as columns."""
         names = Attempt.__dataclass_fields__
         return pd.DataFrame({name: [getattr(row, name) for row in self.attempts] for name in names})
+
+
+def refuse(work: Work) -> None:
+    """For drivers that have nothing to drop."""
+    raise AssertionError(f"dropped: {work}")
 
 
 def a_bench(ledger: Ledger, clock: Clock, block: int = 0, arm: str = KIND) -> Bench:

@@ -20,8 +20,8 @@ import pytest
 from harness.clock import LoopClock, RunClock
 from harness.engines.base import Exit, Limits
 from harness.engines.docker import DockerEngine
-from harness.engines.ownership import container_user
 from harness.engines.image import Image
+from harness.engines.ownership import container_user
 from harness.placements.base import Bench
 from harness.placements.batch.control import AnyJob, Batch
 from harness.placements.batch.definition import JobDefinition

@@ -206,7 +206,7 @@ def test_a_scenario_without_a_function_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     path.write_text(
         SCENARIO.split("[placements.talks]", maxsplit=1)[0].replace("{{", "{").replace("}}", "}")
-        + "[placements.service]\nmemory_mb = 512\nvcpu = 1\n"
+        + "[placements.service]\nmemory_mb = 512\nvcpu = 1\ntask_memory_mb = 2048\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "harness", "serve", str(path)], capture_output=True, text=True, check=False

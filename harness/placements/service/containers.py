@@ -19,7 +19,7 @@ MB = 1024 * 1024
 PORT = 8080
 WORDS = 1000
 # What a server needs beyond the drain to say good-bye.
-DRAIN_SHARE = 0.9
+DRAIN_SHARE, LEAST_DRAIN_S = 0.9, 0.1
 
 
 def limits(settings: ServiceSettings) -> Limits:
@@ -107,7 +107,7 @@ class TaskRunner:
             "SERVICE_WORKERS": str(math.ceil(settings.vcpu)),
             "SERVICE_QUEUE": str(settings.queue),
             "SERVICE_TIMEOUT_S": f"{settings.timeout_s:g}",
-            "SERVICE_DRAIN_S": f"{settings.stop_timeout_s * DRAIN_SHARE:g}",
+            "SERVICE_DRAIN_S": f"{max(LEAST_DRAIN_S, settings.stop_timeout_s * DRAIN_SHARE):g}",
         }
         return ContainerSpec(
             name=bench.container_name(task.name),

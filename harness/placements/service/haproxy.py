@@ -29,12 +29,13 @@ PRINTED_BYTES = 2000
 NAME = "balancer"
 ROLE = "load_balancer"
 # AWS's load balancer is not part of what a task may use, so this one has all that it takes.
-LIMITS = Limits(vcpu=1.0, memory_bytes=256 * 2**20, cpu="share", open_files=65_536)
+LIMITS = Limits(vcpu=1.0, memory_bytes=256 * 2**20, cpu="share", open_files=20_000)
 
 # Milliseconds of its log are UTC; a task's name is `-` where none was reached.
 CONFIGURATION = """\
 global
-    maxconn 20000
+    maxconn 8000
+    no strict-limits
     nbthread 1
     log stdout format raw local0 info
     stats socket {socket} mode 600 level admin

@@ -153,6 +153,10 @@ class ServicePlacement:
         self._bench.event(
             "task_state", name, at_ns=now_ns, state=task.status, revision=task.revision.number, **detail
         )
+        container = self._containers.get(task.name)
+        if task.status == Status.RUNNING and container is not None:
+            took_s = (now_ns - container.launched.started_ns) / 1e9
+            self._bench.event("container_ready", name, at_ns=now_ns, duration_s=took_s)
         if task.status == Status.STOPPED:
             self._containers.pop(task.name, None)
         assert self.service is not None

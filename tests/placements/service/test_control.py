@@ -1,0 +1,273 @@
+"""The scheduler of services, on virtual time and without containers: counts, health, deployments, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as some
+
+from harness.engines.base import EngineError
+from harness.placements.service.control import threshold
+from harness.placements.service.health import HealthCheck
+from tests.placements.service.lab import FakeContainer, Lab, carry_out, ordinary, settings, unless_broken
+
+QUICK = {"health": {"interval_s": 1, "timeout_s": 1, "retries": 3, "start_period_s": 5}}
+
+
+def test_it_opens_with_the_desired_count_running() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        assert len(lab.service.running) == 3
+
+    lab = carry_out(settings(tasks=3), body)
+    assert lab.states() == ["started 1", "completed 1"]
+
+
+def test_a_task_passes_through_ecs_states_in_order() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+
+    lab = carry_out(settings(tasks=1), body)
+    states = [told.removeprefix("task0 ") for _, told in lab.log]
+    assert states == [
+        "PENDING", "ACTIVATING", "registered", "RUNNING", "DEACTIVATING", "draining", "drained", "STOPPING", "SIGTERM",
+        "STOPPED",
+    ]  # fmt: skip
+
+
+def test_a_task_that_dies_is_replaced() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.containers["task0"].die(137)
+        await asyncio.sleep(5)
+        assert {task.name for task in lab.service.running} == {"task1", "task2"}
+
+    lab = carry_out(settings(tasks=2), body)
+    assert lab.states() == ["started 1", "completed 1"], "no deployment, just a replacement"
+
+
+def test_a_task_that_hangs_is_replaced_after_its_retries_and_drained_before_it_is_killed() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.balancer.drain_s = 7
+        lab.containers["task0"].hangs = lab.containers["task0"].stubborn = True
+        lab.log.append((asyncio.get_running_loop().time(), "hung"))
+        await asyncio.sleep(120)
+        assert {task.name for task in lab.service.running} == {"task1", "task2"}
+
+    lab = carry_out(settings(tasks=2, stop_timeout_s=10, **QUICK), body)
+    # Three checks, each of which waits a second for an answer and a second for the next one.
+    assert lab.at("task0 DEACTIVATING") - lab.at("hung") == pytest.approx(5, abs=1.01)
+    assert lab.at("task2 PENDING") == pytest.approx(lab.at("task0 DEACTIVATING"), abs=0.01)
+    assert lab.at("task0 SIGTERM") == pytest.approx(lab.at("task0 DEACTIVATING") + 7)
+    assert lab.at("task0 SIGKILL") == pytest.approx(lab.at("task0 SIGTERM") + 10)
+
+
+def test_a_task_that_the_load_balancer_finds_sick_is_replaced_after_the_grace_period() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.balancer.sick.add("task1")
+        await asyncio.sleep(100)
+        assert {task.name for task in lab.service.running} == {"task0", "task2"}
+
+    lab = carry_out(settings(tasks=2, target={"grace_period_s": 40}), body)
+    assert lab.at("task1 DEACTIVATING") == pytest.approx(lab.at("task1 registered") + 40, abs=0.2)
+
+
+def test_draining_ends_with_the_deregistration_delay() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.balancer.drain_s = 1e9
+        lab.service.scale(1)
+        await asyncio.sleep(400)
+
+    lab = carry_out(settings(tasks=2), body)
+    assert lab.at("task1 SIGTERM") == pytest.approx(lab.at("task1 draining") + 300)
+
+
+def test_a_service_that_does_not_come_up_says_what_its_tasks_printed() -> None:
+    def dead(task: object, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)  # type: ignore[arg-type]
+        container.die(3)
+        return container
+
+    with pytest.raises(
+        EngineError, match=r"ended with exit code 3 before it was healthy.*these were its words"
+    ):
+        carry_out(settings(tasks=2), lambda lab: lab.service.open(), dead)
+
+
+def test_a_service_that_is_slow_says_where_its_tasks_stand() -> None:
+    def slow(task: object, log: list[tuple[float, str]]) -> FakeContainer:
+        return FakeContainer("slow", log, healthy_after_s=None)
+
+    with pytest.raises(EngineError, match="not up within 20 s: task0 is PENDING; task1 is PENDING"):
+        carry_out(settings(tasks=2, healthy_within_s=20), lambda lab: lab.service.open(), slow)
+
+
+def test_a_deployment_replaces_every_task_and_never_has_fewer_than_desired() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.counts.clear()
+        lab.service.deploy({"VERSION": "2"})
+        await lab.service.settled()
+        assert {task.revision.number for task in lab.service.running} == {2}
+
+    lab = carry_out(settings(tasks=4), body)
+    assert lab.states() == ["started 1", "completed 1", "started 2", "completed 2"]
+    during = lab.counts[: -4 * 4]
+    assert min(running for running, _ in during) == 4
+    assert max(staying for _, staying in during) == 8
+
+
+@effort(max_examples=60, deadline=None)
+@given(
+    tasks=some.integers(1, 6),
+    least=some.integers(0, 100),
+    most=some.integers(100, 300),
+    starts=some.lists(some.floats(0, 20), min_size=1, max_size=8),
+)
+def test_a_deployment_keeps_within_both_percentages(
+    tasks: int, least: int, most: int, starts: list[float]
+) -> None:
+    fewest, room = math.ceil(tasks * least / 100), tasks * most // 100
+    if room <= fewest:
+        return  # nothing may be stopped, and nothing started: such a deployment never ends, on AWS as well
+
+    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)  # type: ignore[arg-type]
+        container.healthy_after_s = starts[len(log) % len(starts)]
+        return container
+
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.counts.clear()
+        lab.service.deploy({})
+        await lab.service.settled()
+        assert all(fewest <= running and staying <= room for running, staying in lab.counts), lab.counts
+        assert {task.revision.number for task in lab.service.running} == {2}
+        assert len(lab.service.running) == tasks
+
+    carry_out(
+        settings(tasks=tasks, min_healthy_percent=least, max_percent=most, healthy_within_s=600,
+                 health={"start_period_s": 60}),
+        body, make,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["broken", "refused"])
+def test_a_broken_deployment_is_rolled_back_and_the_old_tasks_go_on(mode: str) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.counts.clear()
+        lab.service.deploy({"MODE": mode})
+        await lab.service.settled()
+        assert {task.revision.number for task in lab.service.running} == {1}
+        assert min(running for running, _ in lab.counts) == 2
+
+    lab = carry_out(settings(tasks=2), body, unless_broken)
+    assert lab.states() == [
+        "started 1",
+        "completed 1",
+        "started 2",
+        "failed 2",
+        "rolled_back 1",
+        "completed 1",
+    ]
+    failed = next(each for each in lab.progress if each.state == "failed")
+    assert failed.failures == threshold(2) == 3
+
+
+def test_without_rollback_a_broken_deployment_stops_and_the_old_tasks_stay() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.service.deploy({"MODE": "broken"})
+        await lab.service.settled()
+        await asyncio.sleep(60)
+        assert {task.revision.number for task in lab.service.running} == {1}
+
+    lab = carry_out(settings(tasks=2, rollback=False), body, unless_broken)
+    assert lab.states()[-1] == "failed 2"
+
+
+def test_without_circuit_breaker_it_goes_on_trying_with_longer_pauses() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.service.deploy({"MODE": "broken"})
+        await asyncio.sleep(60)
+
+    lab = carry_out(settings(tasks=2, circuit_breaker=False), body, unless_broken)
+    assert "failed 2" not in lab.states()
+    tried = len([told for _, told in lab.log if told.endswith("STOPPED")])
+    assert 10 < tried < 60, "it neither gives up nor spins"
+
+
+@pytest.mark.parametrize(("desired", "failures"), [(1, 3), (2, 3), (6, 3), (7, 4), (100, 50), (1000, 200)])
+def test_the_circuit_breaker_trips_after_half_the_desired_count(desired: int, failures: int) -> None:
+    assert threshold(desired) == failures
+
+
+def test_it_scales_out_and_in() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.service.scale(5)
+        await asyncio.sleep(5)
+        assert len(lab.service.running) == 5
+        lab.service.scale(2)
+        await asyncio.sleep(5)
+        assert {task.name for task in lab.service.running} == {"task0", "task1"}, "the newest go first"
+
+    carry_out(settings(tasks=2), body)
+
+
+def test_launches_take_their_assumed_time_once_the_service_is_up() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        assert asyncio.get_running_loop().time() < 2
+        lab.rooms.launches_take_time()
+        lab.service.scale(3)
+        begun_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(60)
+        assert lab.at("task2 PENDING") == pytest.approx(begun_s + 35)
+
+    lab = carry_out(settings(tasks=2, launch={"median_s": 35}), body)
+    delays = [instance.delay_s for state, instance in lab.instances if state == "launching"]
+    assert delays == [0, 0, pytest.approx(35)]
+
+
+def test_tasks_are_packed_on_ec2_instances() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        launched = [instance for state, instance in lab.instances if state == "launching"]
+        assert len(launched) == 2, "three tasks fit on one instance, by memory"
+        assert sorted(len(instance.jobs) for instance in launched) == [2, 3]
+        lab.service.scale(3)
+        await asyncio.sleep(5)
+        assert [state for state, _ in lab.instances].count("ended") == 1, "an instance without tasks goes"
+
+    types = [{"name": "m5.large", "vcpu": 2, "memory_mb": 3 * 1024 + 512}]
+    carry_out(settings(tasks=5, compute="EC2", instances=types), body)
+
+
+@given(
+    outcomes=some.lists(some.booleans(), max_size=40),
+    retries=some.integers(1, 5),
+    start_period_s=some.floats(0, 20),
+)
+def test_health_needs_so_many_failures_in_a_row_outside_the_start_period(
+    outcomes: list[bool], retries: int, start_period_s: float
+) -> None:
+    check = HealthCheck(retries, start_period_s)
+    row, ever = 0, False
+    for age_s, passed in enumerate(outcomes):
+        ever = ever or passed
+        row = 0 if passed else row + (ever or age_s >= start_period_s)
+        state = check.observe(passed, age_s)
+        if row >= retries:
+            assert state == "unhealthy"
+            return
+        assert state == ("healthy" if ever else "starting")

@@ -1,0 +1,296 @@
+"""A service in real containers behind a real HAProxy, under load: deployments, and every fault that it has to survive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import numpy as np
+import pytest
+
+from harness.clock import RunClock
+from harness.driver import Driver
+from harness.engines.base import Container, ContainerSpec, Engine
+from harness.pacer import ThreadPacer
+from harness.placements.base import Bench
+from harness.placements.service import ServicePlacement
+from harness.plan import PlannedPhase
+from tests.fakes import NO_LIMIT, Ledger, refuse
+from tests.placements.service.lab import settings
+
+QUICK: dict[str, Any] = {
+    "vcpu": 0.5,
+    "memory_mb": 512,
+    "task_memory_mb": 1024,
+    "tasks": 2,
+    "timeout_s": 10,
+    "health": {"interval_s": 0.3, "timeout_s": 0.5, "retries": 3},
+    "target": {"interval_s": 0.3, "timeout_s": 0.5, "deregistration_delay_s": 5},
+    "stop_timeout_s": 5,
+}
+# Of all the tasks that start with it, one leaks: whichever makes the mark first.
+LEAK = """
+import os, threading, time
+def leak():
+    try:
+        os.open(os.environ["MARK"], os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return
+    held = []
+    while True:
+        held.append(bytearray(24 * 2**20))
+        time.sleep(0.1)
+threading.Thread(target=leak, daemon=True).start()
+"""
+During = Callable[[ServicePlacement, Ledger], Awaitable[None]]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Where items are and where results go."""
+    tmp_path.chmod(0o755)
+    made = tmp_path / "in", tmp_path / "out"
+    for folder in made:
+        folder.mkdir()
+        folder.chmod(0o777)
+    (made[0] / "item").write_text("nothing")
+    return made
+
+
+def under_load(
+    engine_maker: Callable[[], Engine],
+    folders: tuple[Path, Path],
+    during: During,
+    *,
+    count: int,
+    rate_per_s: float,
+    **changes: Any,
+) -> Ledger:
+    """`count` items of the no-op workload at a rate, while `during` does its worst."""
+    ledger = Ledger()
+
+    async def main() -> None:
+        engine, clock = engine_maker(), RunClock()
+        bench = Bench(
+            run=f"service-{id(engine)}", block=0, warmup=False, arm="service", workload="noop", engine=engine,
+            clock=clock, recorder=ledger, watcher=ledger, store_in=folders[0], store_out=folders[1], settings={},
+            logs=folders[1],
+        )  # fmt: skip
+        placement = ServicePlacement(bench, settings(**(QUICK | changes)))
+        driver = Driver(clock, ThreadPacer(clock), NO_LIMIT)
+        phase = PlannedPhase("steady", ("item",) * count, np.arange(count) / rate_per_s)
+        try:
+            await placement.open()
+            worst = asyncio.create_task(during(placement, ledger))
+            await asyncio.wait_for(driver.drive(phase, placement, refuse), 120)
+            await worst
+        finally:
+            await placement.close()
+            await engine.close()
+
+    asyncio.run(main())
+    assert sorted(row.sequence for row in ledger.attempts) == list(range(count)), "one row each"
+    return ledger
+
+
+def outcomes(ledger: Ledger) -> Counter[str]:
+    return Counter(row.outcome for row in ledger.attempts)
+
+
+def reasons(ledger: Ledger, state: str) -> list[str]:
+    details = [json.loads(event.detail) for event in ledger.kinds("task_state")]
+    return [each.get("reason", "") for each in details if each["state"] == state]
+
+
+async def nothing(placement: ServicePlacement, ledger: Ledger) -> None: ...
+
+
+async def running(placement: ServicePlacement, count: int, revision: int | None = None) -> None:
+    """Wait until so many tasks run."""
+    assert placement.service is not None
+    async with asyncio.timeout(60):
+        while True:
+            found = placement.service.running
+            if len([t for t in found if revision in (None, t.revision.number)]) == count == len(found):
+                return
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.docker
+def test_a_deployment_under_load_loses_no_request(
+    make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def deploy(placement: ServicePlacement, ledger: Ledger) -> None:
+        assert placement.service is not None
+        for version in (2, 3):
+            await asyncio.sleep(2)
+            placement.service.deploy({"VERSION": str(version)})
+            await placement.service.settled()
+
+    ledger = under_load(make_docker, folders, deploy, count=5000, rate_per_s=250)
+    assert outcomes(ledger) == {"ok": 5000}
+    assert len(ledger.kinds("deployment_completed")) == 3
+    by_revision = Counter(
+        json.loads(event.detail)["revision"]
+        for event in ledger.kinds("task_state")
+        if json.loads(event.detail)["state"] == "RUNNING"
+    )
+    assert by_revision == {1: 2, 2: 2, 3: 2}
+    assert len({row.container for row in ledger.attempts}) == 6, "tasks of every revision had requests"
+
+
+@pytest.mark.docker
+def test_a_broken_deployment_under_load_is_rolled_back_and_loses_no_request(
+    make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def deploy(placement: ServicePlacement, ledger: Ledger) -> None:
+        assert placement.service is not None
+        placement.service.deploy({"SERVICE_QUEUE": "many"})
+        await placement.service.settled()
+
+    ledger = under_load(make_docker, folders, deploy, count=500, rate_per_s=50)
+    assert outcomes(ledger) == {"ok": 500}
+    (failed,) = ledger.kinds("deployment_failed")
+    assert "SERVICE_QUEUE='many' must be a whole number" in json.loads(failed.detail)["reason"]
+    assert len(ledger.kinds("deployment_rolled_back")) == 1
+
+
+@pytest.mark.docker
+def test_a_task_that_hangs_is_found_by_its_health_checks_and_replaced(
+    docker_client: docker.DockerClient, make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def hang(placement: ServicePlacement, ledger: Ledger) -> None:
+        await asyncio.sleep(0.5)
+        name = ledger.kinds("container_ready")[0].container
+        await asyncio.to_thread(docker_client.containers.get(name).pause)
+        await asyncio.sleep(1)
+        await running(placement, 2)
+
+    ledger = under_load(make_docker, folders, hang, count=400, rate_per_s=40)
+    found = outcomes(ledger)
+    assert found["ok"] >= 340, found
+    assert len(ledger.kinds("container_ready")) == 3
+    assert any("health checks" in reason for reason in reasons(ledger, "STOPPED"))
+    assert ledger.attempts[-1].outcome == "ok"
+
+
+@pytest.mark.docker
+def test_a_task_that_leaks_until_it_is_killed_is_replaced_and_named_out_of_memory(
+    make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    (folders[0] / "sitecustomize.py").write_text(LEAK)
+
+    async def leak(placement: ServicePlacement, ledger: Ledger) -> None:
+        assert placement.service is not None
+        path = f"{folders[0]}:/var/task:/opt/python"
+        placement.service.deploy({"PYTHONPATH": path, "MARK": str(folders[1] / "leaks")})
+        await placement.service.settled()
+        while not any(json.loads(e.detail)["out_of_memory"] for e in ledger.kinds("container_ended")):
+            await asyncio.sleep(0.1)
+        await running(placement, 2, revision=2)
+
+    ledger = under_load(make_docker, folders, leak, count=400, rate_per_s=40)
+    assert any("was killed for its memory" in reason for reason in reasons(ledger, "STOPPED"))
+    ended = [json.loads(event.detail) for event in ledger.kinds("container_ended")]
+    assert {"exit_code": 137, "out_of_memory": True} in ended
+    assert outcomes(ledger)["ok"] >= 390, outcomes(ledger)
+    assert ledger.attempts[-1].outcome == "ok"
+    assert set(outcomes(ledger)) <= {"ok", "error", "out_of_memory"}
+
+
+@pytest.mark.docker
+def test_a_load_balancer_that_is_killed_comes_back_and_every_request_ends(
+    docker_client: docker.DockerClient, make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def kill(placement: ServicePlacement, ledger: Ledger) -> None:
+        await asyncio.sleep(1)
+        (name,) = {e.container for e in ledger.kinds("container_started") if "balancer" in e.container}
+        await asyncio.to_thread(docker_client.containers.get(name).kill)
+
+    ledger = under_load(make_docker, folders, kill, count=300, rate_per_s=50)
+    assert outcomes(ledger)["ok"] >= 295, outcomes(ledger)
+    assert len(ledger.kinds("balancer_restarted")) == 1
+
+
+@pytest.mark.docker
+def test_an_engine_that_is_slow_to_answer_delays_tasks_and_loses_nothing(
+    docker_client: docker.DockerClient, make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    def make() -> Engine:
+        engine = make_docker()
+        create = engine.create
+
+        async def slowly(spec: ContainerSpec) -> Container:
+            await asyncio.sleep(2)
+            return await create(spec)
+
+        engine.create = slowly  # type: ignore[method-assign]
+        return engine
+
+    async def kill(placement: ServicePlacement, ledger: Ledger) -> None:
+        name = ledger.kinds("container_ready")[0].container
+        await asyncio.to_thread(docker_client.containers.get(name).kill)
+        await asyncio.sleep(1)
+        await running(placement, 2)
+
+    ledger = under_load(make, folders, kill, count=250, rate_per_s=40)
+    assert outcomes(ledger)["ok"] >= 248, outcomes(ledger)
+    assert len(ledger.kinds("container_ready")) == 3
+
+
+@pytest.mark.docker
+def test_it_scales_out_under_load_and_tells_why(
+    make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def watch(placement: ServicePlacement, ledger: Ledger) -> None:
+        await running(placement, 3)
+
+    scaling = {"metric": "requests", "target": 600, "min_tasks": 1, "max_tasks": 3}
+    ledger = under_load(
+        make_docker, folders, watch, count=400, rate_per_s=40, tasks=1, scaling=scaling, time_scale=0.01
+    )
+    (scaled,) = ledger.kinds("scaled")
+    told = json.loads(scaled.detail)
+    assert (told["direction"], told["before"], told["after"]) == ("out", 1, 3)
+    assert told["value"] == pytest.approx(2400, rel=0.1), "40 a second are 2,400 a minute on one task"
+    assert outcomes(ledger) == {"ok": 400}
+
+
+@pytest.mark.docker
+def test_the_limits_of_its_tasks_are_set_and_its_balancer_is_locked_down(
+    docker_client: docker.DockerClient, make_docker: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    found: dict[str, Any] = {}
+
+    async def look(placement: ServicePlacement, ledger: Ledger) -> None:
+        for event in ledger.kinds("container_started"):
+            found[event.container] = docker_client.containers.get(event.container).attrs["HostConfig"]
+
+    under_load(make_docker, folders, look, count=10, rate_per_s=50)
+    assert len(found) == 3
+    for name, host in found.items():
+        assert host["CapDrop"] == ["ALL"] and host["ReadonlyRootfs"]
+        assert "no-new-privileges" in host["SecurityOpt"][0]
+        assert host["PidsLimit"] == 1024
+        if "balancer" not in name:
+            assert host["Memory"] == host["MemorySwap"] == 512 * 2**20
+            assert host["CpuQuota"] / host["CpuPeriod"] == 0.5
+
+
+def test_a_lightsail_instance_that_has_spent_its_credits_is_held_to_its_baseline(
+    make_engine: Callable[[], Engine], folders: tuple[Path, Path]
+) -> None:
+    async def watch(placement: ServicePlacement, ledger: Ledger) -> None:
+        await asyncio.sleep(0.5)
+
+    ledger = under_load(
+        make_engine, folders, watch, count=60, rate_per_s=40, tasks=1, compute="LIGHTSAIL_INSTANCES", bundle="nano",
+        task_memory_mb=None, memory_mb=400, vcpu=2, burst={"start_vcpu_s": 0.05},
+    )  # fmt: skip
+    limited = ledger.kinds("burst_limited")
+    assert limited and json.loads(limited[0].detail)["vcpu"] == pytest.approx(0.1)

@@ -1,0 +1,85 @@
+"""Target tracking and burst credits: pure, told of times and readings."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from harness.placements.service.burst import BurstCredits
+from harness.placements.service.scaling import Decision, TargetTracking
+from harness.scenario.service import ScalingSettings
+
+MINUTE_S = 60.0
+CPU = ScalingSettings(metric="cpu", target=0.5, min_tasks=1, max_tasks=20)
+
+
+def play(tracking: TargetTracking, readings: list[float | None], desired: int) -> list[tuple[int, Decision]]:
+    """Decisions with the minute in which they fell; each is carried out at once."""
+    decided = []
+    for minute, value in enumerate(readings, start=1):
+        decision = tracking.observe(minute * MINUTE_S, value, desired)
+        if decision is not None:
+            decided.append((minute, decision))
+            desired = decision.after
+    return decided
+
+
+def test_out_after_three_minutes_in_after_fifteen() -> None:
+    (out,) = play(TargetTracking(CPU), [0.9, 0.9, 0.9], 4)
+    assert (out[0], out[1].direction, out[1].before, out[1].after) == (3, "out", 4, 8)
+    ((minute, decision),) = play(TargetTracking(CPU), [0.2] * 15, 4)
+    assert (minute, decision.direction, decision.after) == (15, "in", 2)
+
+
+def test_a_reading_within_the_band_breaks_the_row() -> None:
+    assert play(TargetTracking(CPU), [0.9, 0.9, 0.48, 0.9, 0.9], 4) == []
+    assert play(TargetTracking(CPU), [0.2] * 14 + [0.46] + [0.2] * 14, 4) == []
+    assert play(TargetTracking(CPU), [0.9, 0.9, None, 0.9, 0.9], 4) == []
+
+
+def test_what_was_just_added_counts_towards_the_next_step_out() -> None:
+    decided = play(TargetTracking(CPU), [0.6] * 3 + [0.9] * 3, 4)
+    # From 4 to 5 at first; in the cooldown the step is reckoned from the same 4, and so to 8 and not to 9.
+    assert [(minute, each.after) for minute, each in decided] == [(3, 5), (6, 8)]
+
+
+def test_a_step_in_waits_for_its_cooldown_and_a_step_out_does_not() -> None:
+    slow = CPU.model_copy(update={"in_cooldown_s": 40 * MINUTE_S})
+    decided = play(TargetTracking(slow), [0.3] * 15 + [0.3] * 20 + [0.9] * 3, 10)
+    assert [(minute, each.direction) for minute, each in decided] == [(15, "in"), (38, "out")]
+
+
+@given(some.lists(some.floats(0, 1), max_size=200), some.integers(2, 9))
+def test_it_stays_within_its_bounds_and_moves_towards_the_target(values: list[float], desired: int) -> None:
+    bounded = ScalingSettings(metric="cpu", target=0.5, min_tasks=2, max_tasks=9)
+    for _, decision in play(TargetTracking(bounded), list(values), desired):
+        assert 2 <= decision.after <= 9
+        assert (decision.after > decision.before) == (decision.value > 0.5) == (decision.direction == "out")
+        wanted = math.ceil(decision.before * decision.value / 0.5)
+        assert decision.after <= max(wanted, 2) or decision.direction == "in"
+
+
+@given(some.floats(0.01, 0.5), some.lists(some.floats(0, 0.5), max_size=50))
+def test_readings_below_the_target_never_add_tasks(target: float, values: list[float]) -> None:
+    low = ScalingSettings(metric="cpu", target=0.5, max_tasks=9)
+    assert all(each.direction == "in" for _, each in play(TargetTracking(low), list(values), 5))
+
+
+def test_an_instance_bursts_until_its_credits_are_spent_and_then_has_its_baseline() -> None:
+    credits = BurstCredits(full_vcpu=2.0, baseline_vcpu=0.1, credits_vcpu_s=19.0, most_vcpu_s=100.0)
+    assert [credits.spend(2.0, 1.0) for _ in range(10)] == [2.0] * 9 + [0.1]
+    assert credits.spend(0.1, 1.0) == 0.1, "at its baseline it saves nothing"
+    assert credits.spend(0.0, 10.0) == 2.0
+    assert credits.credits_vcpu_s == pytest.approx(1.0)
+
+
+@given(some.lists(some.tuples(some.floats(0, 4), some.floats(0.01, 10)), max_size=60))
+def test_credits_never_leave_their_range(spells: list[tuple[float, float]]) -> None:
+    credits = BurstCredits(2.0, 0.4, 5.0, 20.0)
+    for used_vcpu, seconds in spells:
+        allowed = credits.spend(used_vcpu * seconds, seconds)
+        assert 0 <= credits.credits_vcpu_s <= 20
+        assert allowed == (2.0 if credits.credits_vcpu_s > 0 else 0.4)
