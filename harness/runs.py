@@ -198,6 +198,18 @@ class Run:
 
         return lambda_metrics(self)
 
+    def idle(self) -> pd.DataFrame:
+        """What containers use while nothing is to be done: `harness.analysis.idle`."""
+        from harness.analysis.idle import idle  # noqa: PLC0415  (as above)
+
+        return idle(self)
+
+    def services(self) -> pd.DataFrame:
+        """What services did beside answering: `harness.analysis.services`."""
+        from harness.analysis.services import service_log  # noqa: PLC0415  (as above)
+
+        return service_log(self)
+
     def instances(self) -> pd.DataFrame:
         """Every instance that batch launched, with its idle share: `harness.analysis.instances`."""
         from harness.analysis.instances import instances  # noqa: PLC0415  (as above)

@@ -65,10 +65,11 @@ LIGHTSAIL_INSTANCES = {
 
 
 def nearest_fargate(wanted: Size) -> tuple[Size, Size]:
-    """The two valid pairs that are nearest by ratio, the nearer first."""
+    """The two valid pairs that are nearest by ratio, the nearer first; of those that hold it, where two do."""
 
     def distance(size: Size) -> float:
         return abs(math.log(size.vcpu / wanted.vcpu)) + abs(math.log(size.memory_mb / wanted.memory_mb))
 
-    first, second = sorted(FARGATE, key=distance)[:2]
+    holding = [size for size in FARGATE if size.vcpu >= wanted.vcpu and size.memory_mb >= wanted.memory_mb]
+    first, second = sorted(holding if len(holding) > 1 else FARGATE, key=distance)[:2]
     return first, second

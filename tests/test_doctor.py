@@ -14,7 +14,7 @@ import pytest
 from docker.errors import DockerException, NotFound
 
 from harness.doctor import Finding, clean, cleaning, engine, examine
-from harness.engines import base_image, obtain
+from harness.engines import base_image, load_balancer, obtain
 from harness.engines.base import LABEL, LABEL_RUN, EngineError
 from harness.engines.image import Image
 from harness.engines.proof import Proof, prove
@@ -81,7 +81,7 @@ def test_busy_small_machine_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert {f.topic for f in found if f.verdict == "warning"} == {
         *("load", "CPU", "governor", "turbo", "threads a core", "steal", "memory", "disk")
     }
-    assert all(finding.mend for finding in found)
+    assert all(finding.mend for finding in found if finding.verdict != "good")
 
 
 def test_limits_that_did_not_hold_are_not_called_enforced() -> None:
@@ -156,7 +156,12 @@ def test_clean_removes_a_runs_leftovers_and_leaves_the_rest(
     docker_client.containers.create(image, name=ours, labels={LABEL: "1", label: "crashed"})
     docker_client.networks.create(theirs)
     docker_client.networks.create(ours, labels={label: "crashed"})
-    assert sorted(clean(docker_client, tmp_path)) == [f"container {ours}", f"network {ours}"]
+    (tmp_path / f"{load_balancer.FOLDER_PREFIX}1").mkdir()
+    (tmp_path / "another").mkdir()
+    assert sorted(clean(docker_client, tmp_path / "disks", tmp_path)) == [
+        f"container {ours}", f"folder {tmp_path / load_balancer.FOLDER_PREFIX}1", f"network {ours}",
+    ]  # fmt: skip
+    assert (tmp_path / "another").exists()
     assert docker_client.containers.get(theirs)
     assert docker_client.networks.list(names=[theirs])
-    assert clean(docker_client, tmp_path) == []
+    assert clean(docker_client, tmp_path / "disks", tmp_path) == []

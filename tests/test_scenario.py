@@ -36,6 +36,7 @@ array_size = 2
 [placements.big_service]
 kind = "service"
 vcpu = 2
+task_memory_mb = 4096
 tasks = 1
 """
 
@@ -78,6 +79,44 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ("[size]", "[settings]\nsizes = [0]\n[size]", ["settings", "sizes", "1 to 4096", "0"]),
         ("[size]", "[settings]\ncolour = 1\n[size]", ["settings", "colour", "format, max_megapixels"]),
         ("seed = 1", "seed = ", ["not TOML", "line"]),
+        (
+            "task_memory_mb = 4096",
+            "",
+            [
+                "placements.big_service",
+                "Fargate has no 2 vCPU with 885 MB",
+                "2 vCPU with 4096 MB, and 2 vCPU with 5120",
+            ],
+        ),
+        (
+            "tasks = 1",
+            "memory_mb = 5000",
+            ["2 vCPU with 5000 MB", "no more than the task's 2 vCPU with 4096 MB"],
+        ),
+        ("tasks = 1", 'compute = "EC2"', ["instances: got 0", "at least one"]),
+        ("tasks = 1", 'bundle = "nano"', ["bundle: got 'nano'", "none"]),
+        ("tasks = 1", 'compute = "LIGHTSAIL_CONTAINERS"', ["bundle: got None", "nano", "xlarge"]),
+        (
+            "task_memory_mb = 4096\ntasks = 1",
+            'compute = "LIGHTSAIL_CONTAINERS"\nbundle = "large"\n'
+            'scaling = { metric = "cpu", target = 0.5, max_tasks = 4 }',
+            ["scaling", "LIGHTSAIL_CONTAINERS does not scale by itself"],
+        ),
+        (
+            "tasks = 1",
+            'tasks = 9\nscaling = {metric = "cpu", target = 0.5, max_tasks = 4}',
+            ["tasks: got 9", "1 to 4"],
+        ),
+        (
+            "tasks = 1",
+            'scaling = {metric = "cpu", target = 70, max_tasks = 4}',
+            ["target: got 70", "0.7 is 70 %"],
+        ),
+        (
+            "tasks = 1",
+            'deployments = [{ phase = "later" }]',
+            ["deployments: phase: got 'later'", "['steady']"],
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_file_key_and_what_is_allowed(

@@ -54,6 +54,7 @@ array_size = 2
 window_s = 0.2
 
 [placements.service]
+task_memory_mb = 1024
 """
 ENGINES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
 

@@ -24,7 +24,7 @@ def examine(
     try:
         client = connect()
     except (DockerException, OSError) as error:
-        return [engine.absent(error), *findings]
+        return [engine.absent(error), engine.balancer(None), *findings]
     try:
         return [*engine.look(client), *findings]
     except (DockerException, OSError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import docker
@@ -10,6 +12,7 @@ from docker.models.networks import Network
 
 from harness.engines import disks
 from harness.engines.base import LABEL_RUN
+from harness.engines.load_balancer import FOLDER_PREFIX
 from harness.measure import cgroup
 
 
@@ -22,7 +25,9 @@ def leftovers(client: docker.DockerClient) -> tuple[list[Container], list[Networ
     return containers, client.networks.list(filters={"label": LABEL_RUN})
 
 
-def clean(client: docker.DockerClient, disks_root: Path = disks.ROOT) -> list[str]:
+def clean(
+    client: docker.DockerClient, disks_root: Path = disks.ROOT, temporary: Path | None = None
+) -> list[str]:
     """Remove the leftovers and nothing else; returns their names.
 
     A run in progress loses its own too. Images stay, for they are reused.
@@ -36,8 +41,12 @@ def clean(client: docker.DockerClient, disks_root: Path = disks.ROOT) -> list[st
     runs = disks.leftovers(disks_root)
     for run in runs:
         disks.Disks(run, disks_root).close()
+    folders = sorted((temporary or Path(tempfile.gettempdir())).glob(f"{FOLDER_PREFIX}*"))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     return [
         *(f"container {container.name}" for container in containers),
         *(f"network {network.name}" for network in networks),
         *(f"disks of {run}" for run in runs),
+        *(f"folder {folder}" for folder in folders),
     ]

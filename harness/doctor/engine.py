@@ -15,7 +15,7 @@ import psutil
 
 from harness.doctor.cleaning import leftovers
 from harness.doctor.finding import Finding, good, judged, missing
-from harness.engines import base_image, disks, obtain
+from harness.engines import base_image, disks, load_balancer, obtain
 from harness.engines.base import EngineError
 from harness.engines.proof import Proof, prove
 
@@ -71,6 +71,7 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
     )
     yield from _abilities(client, info, base)
     yield _base(client, base)
+    yield balancer(client)
     yield judged(
         "leftovers",
         f"{len(containers)} containers, {len(networks)} networks and {len(runs)} folders of disks of earlier runs",
@@ -142,6 +143,24 @@ def _base(client: docker.DockerClient, base: obtain.Obtained | None) -> Finding:
         "base image",
         "not here, no registry answers, and there is no mmdebstrap to build it",
         f"`sudo apt-get install mmdebstrap debian-archive-keyring`, or `docker load` {base_image.PULLED}",
+    )
+
+
+def balancer(client: docker.DockerClient | None) -> Finding:
+    """What can stand before services, with an engine or without."""
+    topic = "load balancer"
+    if client is not None:
+        here = obtain.present(client, load_balancer.PULLED, load_balancer.RECIPE)
+        return good(
+            topic, f"HAProxy: {here.reference} is here" if here else "HAProxy's image is made when needed"
+        )
+    installed = load_balancer.installed()
+    if installed is not None:
+        return good(topic, f"HAProxy {installed.version} of this machine")
+    return missing(
+        topic,
+        "none: requests are spread by the harness itself",
+        "`sudo apt-get install haproxy`, 2.5 or newer",
     )
 
 

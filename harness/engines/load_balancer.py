@@ -24,6 +24,8 @@ RECIPE = debian.Recipe(
     changes=(f"LABEL {LABEL}=haproxy", f'CMD ["{PROGRAM}"]'),
     instead=PULLED,
 )
+# Of the folder with its configuration and its socket: a socket's path may have 107 bytes at most.
+FOLDER_PREFIX = "placement-harness-lb-"
 # It takes servers away through its runtime API from here on.
 OLDEST = (2, 5)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
+from harness.analysis.idle import idle
 from harness.analysis.instances import instances
 from harness.analysis.lambda_metrics import lambda_metrics
+from harness.analysis.services import service_log
 from harness.report.contents import Contents
 from harness.report.html import html
 from harness.report.markdown import markdown
@@ -13,17 +17,25 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md`, `report.html`; `lambda_metrics.csv` of functions and `instances.csv` of batch.
-
-    Returns their paths.
+    """`summary.csv`, `report.md`, `report.html`, and those of the further tables that have rows. Returns their
+    paths.
     """
     contents = Contents(run)
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
-    for name, table in (("lambda_metrics", lambda_metrics(run)), ("instances", instances(run))):
+    for name, table in _tables(run):
         if len(table):
             paths.append(run.folder / f"{name}.csv")
             table.to_csv(paths[-1], index=False)
     return paths
+
+
+def _tables(run: Run) -> list[tuple[str, pd.DataFrame]]:
+    return [
+        ("lambda_metrics", lambda_metrics(run)),
+        ("instances", instances(run)),
+        ("idle", idle(run)),
+        ("services", service_log(run)),
+    ]

@@ -69,6 +69,12 @@ class Contents:
                 "Containers were not used: plain processes of this machine stood in for them, without CPU limits. "
                 "To get real containers run scripts/docker.sh as root on Debian or Ubuntu, or install Docker."
             )
+        kinds = {about["placement"] for about in (self.run.manifest.get("arms") or {}).values()}
+        if "service" in kinds and "load_balancer" in engine and engine["load_balancer"] is None:
+            told.append(
+                "No load balancer stood before services: the harness spread their requests itself, over tasks in turn. "
+                "To get one, install haproxy (`sudo apt-get install haproxy`)."
+            )
         told += [f"This machine is noisy. {noise}" for noise in self.run.manifest.get("noise") or []]
         told += self.run.manifest.get("beyond_machine") or []
         if names := sorted(set(self.assumed["arm"])):

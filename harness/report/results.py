@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.report.service import service_tables
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -36,7 +37,9 @@ def first_tables(contents: Contents) -> list[Table]:
 
 def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
-    return [_comparison(contents), _cold(contents), _cost(contents), _parts(contents)]
+    return [
+        _comparison(contents), _cold(contents), *service_tables(contents), _cost(contents), _parts(contents),
+    ]  # fmt: skip
 
 
 def _objectives(contents: Contents) -> Table:

@@ -100,7 +100,7 @@ def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:
 
 def findings(arm: plan.Arm, watcher: Watcher) -> Findings:
     """What is known of an arm's limits after it has run."""
-    return Findings(watcher.in_force(), _limit_warnings(arm, watcher))
+    return Findings(next(iter(watcher.limits(arm.name)), {}), _limit_warnings(arm, watcher))
 
 
 async def _drive(
@@ -128,20 +128,20 @@ class Watcher:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self.limits: dict[str, dict[str, float | int | None]] = {}
+        self._limits: dict[tuple[str, str], dict[str, float | int | None]] = {}
 
     def watch(self, container: Container, arm: str, block: int) -> None:
         """Sample it from now on."""
-        self.limits[container.name] = container.limits_in_force()
+        self._limits[arm, container.name] = container.limits_in_force()
         self._sampler.watch(container, arm, block)
 
     def unwatch(self, container: Container) -> None:
         """Take a last reading and stop."""
         self._sampler.unwatch(container)
 
-    def in_force(self) -> dict[str, float | int | None]:
-        """The limits of the first container that could be read; empty if none could."""
-        return next((found for found in self.limits.values() if found), {})
+    def limits(self, arm: str) -> list[dict[str, float | int | None]]:
+        """Those of each container of an arm that could be read."""
+        return [found for (of, _), found in self._limits.items() if of == arm and found]
 
 
 def _limit_warnings(arm: plan.Arm, watcher: Watcher) -> list[str]:
@@ -154,7 +154,7 @@ def _limit_warnings(arm: plan.Arm, watcher: Watcher) -> list[str]:
     }
     told = [
         f"{arm.name}: {name} was asked to be {value} and reads back as {found[name]}"
-        for found in watcher.limits.values()
+        for found in watcher.limits(arm.name)
         for name, value in wanted.items()
         if value is not None and name in found and not _close(value, found[name])
     ]

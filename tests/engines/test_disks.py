@@ -57,7 +57,7 @@ def test_what_a_crash_left_is_found_and_cleaned(docker_client: docker.DockerClie
     crashed.make("a", 512 * MIB, NOBODY)
     crashed.make("b", 512 * MIB, NOBODY)
     assert leftovers(tmp_path) == ["crashed"]
-    assert "disks of crashed" in clean(docker_client, tmp_path)
+    assert "disks of crashed" in clean(docker_client, tmp_path, tmp_path)
     assert leftovers(tmp_path) == []
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
 

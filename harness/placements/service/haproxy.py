@@ -12,9 +12,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from harness.engines.base import ContainerSpec, EngineError, Limits, LoadBalancer
+from harness.engines.load_balancer import FOLDER_PREFIX
 from harness.engines.ownership import give_to_containers
 from harness.placements.base import Bench, Launched
 from harness.placements.service.balancer import DRAIN_PERIOD_S, NoTarget, Route, Target
@@ -26,8 +28,8 @@ TRIES = 5
 COMING_UP_S = 10.0
 POLL_PERIOD_S = 0.05
 PRINTED_BYTES = 2000
-NAME = "balancer"
-ROLE = "load_balancer"
+NAME = "haproxy"
+ROLE = "balancer"
 # AWS's load balancer is not part of what a task may use, so this one has all that it takes.
 LIMITS = Limits(vcpu=1.0, memory_bytes=256 * 2**20, cpu="share", open_files=20_000)
 
@@ -67,10 +69,11 @@ class Haproxy:
     """A `Balancer`; one that ends is started again, and told of its tasks anew."""
 
     def __init__(self, bench: Bench, settings: ServiceSettings, program: LoadBalancer) -> None:
-        self._bench = bench
+        # An arm of its own: it is none of the tasks, and what it uses is none of theirs.
+        self._bench = bench = replace(bench, arm=f"{bench.arm}-{ROLE}")
         self._settings = settings
         self._program = program
-        self._folder = Path(tempfile.mkdtemp(prefix="placement-harness-lb-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         give_to_containers(self._folder)
         self._api = RuntimeApi(self._folder / "admin.sock")
         self._log = bench.log_file(bench.container_name(NAME))
@@ -155,7 +158,7 @@ class Haproxy:
         await asyncio.gather(*self._keeping, return_exceptions=True)
         with contextlib.suppress(HaproxyError):
             for record in await self._api.counters():
-                self._bench.keep("balancer.jsonl", {"block": self._bench.block} | record)
+                self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
         if self._launched is not None:
             await self._bench.remove(self._launched)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -225,7 +228,6 @@ class Haproxy:
             network="peers",
             port=PORT,
             image=self._program.image,
-            labels={"role": ROLE},
             output=self._write_log,
         )  # fmt: skip
 

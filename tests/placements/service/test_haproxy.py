@@ -107,17 +107,8 @@ def carry_out(tmp_path: Path, body: Callable[[Stand], Coroutine[Any, Any, None]]
     asyncio.run(main())
 
 
-def process_of(stand: Stand) -> psutil.Process:
-    port = _port(stand)
-    return next(
-        psutil.Process(each.pid) for each in psutil.net_connections("tcp4")
-        if each.status == "LISTEN" and each.laddr.port == port and each.pid
-    )  # fmt: skip
-
-
-def _port(stand: Stand) -> int:
-    with stand.balancer.route() as route:
-        return int(route.url.rpartition(":")[2])
+def haproxy_process() -> psutil.Process:
+    return next(each for each in psutil.Process().children() if each.name() == "haproxy")
 
 
 def test_requests_go_to_the_target_with_the_fewest_in_hand(tmp_path: Path) -> None:
@@ -209,7 +200,7 @@ def test_a_target_that_answers_too_late_is_a_timeout(tmp_path: Path) -> None:
 
 def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
-        process_of(stand).send_signal(signal.SIGKILL)
+        haproxy_process().send_signal(signal.SIGKILL)
         answers = []
         for _ in range(60):
             answers += await stand.send()
@@ -244,9 +235,7 @@ def test_a_load_balancer_that_does_not_come_up_says_what_it_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(haproxy, "CONFIGURATION", "no such section")
-    with pytest.raises(
-        EngineError, match=r"(?s)HAProxy does not come up; it printed: .*unknown keyword 'no'"
-    ):
+    with pytest.raises(EngineError, match=r"(?s)HAProxy does not come up; it printed: .*unknown keyword"):
         carry_out(tmp_path, lambda stand: asyncio.sleep(0))
 
 
@@ -255,14 +244,13 @@ def test_its_log_and_its_counters_are_kept(tmp_path: Path) -> None:
         await stand.send(20)
 
     carry_out(tmp_path, body)
-    lines = [
-        json.loads(line)
-        for line in (tmp_path / "b0-service-balancer.log").read_text().splitlines()
-        if line[0] == "{"
-    ]
+    written = (tmp_path / "b0-service-balancer-haproxy.log").read_text().splitlines()
+    lines = [json.loads(line) for line in written if line[0] == "{"]
     assert len([line for line in lines if line["status"] == 200]) == 20
     assert {line["task"] for line in lines} == {"a", "b"}
-    counters = [json.loads(line) for line in (tmp_path / "service-balancer.jsonl").read_text().splitlines()]
+    counters = [
+        json.loads(line) for line in (tmp_path / "service-balancer-counters.jsonl").read_text().splitlines()
+    ]
     front = next(record for record in counters if record["svname"] == "FRONTEND")
     assert int(front["hrsp_2xx"]) == 20
     assert {record["svname"] for record in counters} == {"FRONTEND", "a", "b", "BACKEND"}

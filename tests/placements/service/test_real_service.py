@@ -1,11 +1,11 @@
-"""A service in real containers behind a real HAProxy, under load: deployments, and every fault that it has to survive."""
+"""A service in real containers behind a real HAProxy, under load: deployments, and faults that it has to survive."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def leak():
         time.sleep(0.1)
 threading.Thread(target=leak, daemon=True).start()
 """
-During = Callable[[ServicePlacement, Ledger], Awaitable[None]]
+During = Callable[[ServicePlacement, Ledger], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,9 @@ MINUTE_S = 60.0
 CPU = ScalingSettings(metric="cpu", target=0.5, min_tasks=1, max_tasks=20)
 
 
-def play(tracking: TargetTracking, readings: list[float | None], desired: int) -> list[tuple[int, Decision]]:
+def play(
+    tracking: TargetTracking, readings: Sequence[float | None], desired: int
+) -> list[tuple[int, Decision]]:
     """Decisions with the minute in which they fell; each is carried out at once."""
     decided = []
     for minute, value in enumerate(readings, start=1):
