@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from typing import Any
@@ -13,7 +12,7 @@ from gunicorn.workers.base import Worker
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 
-from workloads.kit.balance import FairListener, Load, counted
+from workloads.kit.balance import Load
 from workloads.kit.server import serve
 from workloads.kit.service_settings import ServiceSettings
 
@@ -83,10 +82,6 @@ class _UvicornWorker(Worker):
     def run(self) -> None:
         """Serve until SIGTERM, and tell the arbiter meanwhile that the event loop turns."""
         self.load.enter(self.place)
-        listeners: list[socket.socket] = []
-        for inherited in self.sockets:
-            listeners.append(FairListener(self.load, os.dup(inherited.fileno())))
-            inherited.close()
 
         async def notify() -> None:
             self.notify()
@@ -94,8 +89,7 @@ class _UvicornWorker(Worker):
         serve(
             self.served,
             self.settings,
-            listeners,
-            http=counted(self.load),
+            self.sockets,
             callback_notify=notify,
             timeout_notify=NOTIFY_S,
         )

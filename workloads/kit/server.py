@@ -84,7 +84,7 @@ def serve(
     """Serve in this process until a signal; ends the process if work outlasts the drain limit."""
     server = Server(
         app,
-        http=http,
+        http="h11",
         log_level="warning",
         access_log=False,  # the app writes its own
         lifespan="on",

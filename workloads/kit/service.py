@@ -38,7 +38,7 @@ def make_app(work: Workload, environ: Mapping[str, str] = os.environ) -> Starlet
     """The service of one workload, under the workload's name; raises BadSettings.
 
     `app.state.draining`, once true, makes it unhealthy and closes connections; `app.state.pool` is its Pool,
-    and `app.state.load` what its worker processes know of each other.
+    and `app.state.load` what its workers have in hand.
     """
     # Imported late: see there.
     from workloads.kit.telemetry import PROBES, Metrics, Telemetry  # noqa: PLC0415
