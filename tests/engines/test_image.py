@@ -88,11 +88,10 @@ def test_service_runs_in_what_a_task_may_use(
         cap_drop=["ALL"],
     )
     try:
-        assert '"ok"' in container.exec_run(["python3", "-c", ASK, "/healthz"]).output.decode()
-        assert (
-            "service_queue_depth 0.0"
-            in container.exec_run(["python3", "-c", ASK, "/metrics"]).output.decode()
-        )
+        for path, answer in (("/healthz", b'"ok"'), ("/metrics", b"service_queue_depth 0.0")):
+            output = container.exec_run(["python3", "-c", ASK, path]).output
+            assert isinstance(output, bytes)
+            assert answer in output
         container.stop(timeout=20)
         assert (container.wait()["StatusCode"], container.logs()) == (0, b"")
     finally:
