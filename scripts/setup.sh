@@ -70,12 +70,14 @@ install_packages() {
 # The developers' lock contains all of the other, at the same versions, so it will do for both.
 if matches "$lock" || matches requirements-dev.lock; then
     PYTHON=.venv/bin/python scripts/docker.sh
+    scripts/registry.sh
     exit
 fi
 python=$(find_python)
 ensure_venv_module "$python"
 # apt-get and pip do not get in each other's way, and each takes a while.
-PYTHON=$python scripts/docker.sh &
+# One after the other, since both may refresh the package lists.
+{ PYTHON=$python scripts/docker.sh; scripts/registry.sh; } &
 docker=$!
 install_packages "$python" || { wait "$docker"; fail "could not set up .venv: see above."; }
 wait "$docker"

@@ -11,7 +11,7 @@ from typing import Any
 from harness import plan
 from harness.clock import RunClock
 from harness.driver import Driver
-from harness.engines.base import Container, Engine
+from harness.engines.base import Container, Engine, Puller
 from harness.measure.load import between, read_load
 from harness.measure.sampler import Sampler
 from harness.placements import attempts, registry
@@ -32,6 +32,7 @@ class Stage:
     recorder: Recorder
     sampler: Sampler
     store_in: Path
+    puller: Puller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ async def run_arm(stage: Stage, job: Job) -> Findings:
         gc.enable()
         await placement.close()
         bench.event("arm_ended")
+        await bench.settle()
     return findings(job.arm, watcher)
 
 
@@ -95,6 +97,7 @@ def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:
         settings=job.settings,
         seed=plan.arm_seed(job.seed, job.block, job.arm.name),
         logs=job.logs,
+        puller=stage.puller,
     )
 
 
