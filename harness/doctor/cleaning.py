@@ -10,6 +10,7 @@ from docker.models.networks import Network
 
 from harness.engines import disks
 from harness.engines.base import LABEL_RUN
+from harness.engines.registry.pulling import remove_twins
 from harness.measure import cgroup
 
 
@@ -25,7 +26,7 @@ def leftovers(client: docker.DockerClient) -> tuple[list[Container], list[Networ
 def clean(client: docker.DockerClient, disks_root: Path = disks.ROOT) -> list[str]:
     """Remove the leftovers and nothing else; returns their names.
 
-    A run in progress loses its own too. Images stay, for they are reused.
+    A run in progress loses its own too. Images stay, for they are reused, but for twins that were pulled.
     """
     containers, networks = leftovers(client)
     for container in containers:
@@ -40,4 +41,5 @@ def clean(client: docker.DockerClient, disks_root: Path = disks.ROOT) -> list[st
         *(f"container {container.name}" for container in containers),
         *(f"network {network.name}" for network in networks),
         *(f"disks of {run}" for run in runs),
+        *(f"image {name}" for name in remove_twins(client)),
     ]

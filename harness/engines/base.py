@@ -202,9 +202,10 @@ class Puller(Protocol):
         """Pull it for one container. EngineError if that cannot be done."""
         ...
 
-    async def remove(self, pulled: Pulled) -> int:
-        """The container is gone: remove what was pulled; the number of layers that could not be.
+    def release(self, pulled: Pulled) -> None:
+        """The container is gone, and what was pulled for it may go."""
+        ...
 
-        EngineError if the engine refuses.
-        """
+    async def settle(self) -> list[str]:
+        """Remove everything that was released; what could not be removed since the last time, and why."""
         ...

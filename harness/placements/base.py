@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,7 +93,6 @@ class Bench:
     seed: int = 0
     logs: Path | None = None
     puller: Puller | None = None
-    _removals: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     def log_file(self, name: str) -> Path | None:
         """Where the output of the container `name` is to be written; None where none is kept."""
@@ -162,7 +161,7 @@ class Bench:
                 await container.remove()
                 raise
         except BaseException:
-            self._remove_image(pulled)
+            self._release(pulled)
             raise
         started_ns = self.clock.now_ns()
         self.watcher.watch(container, self.arm, self.block)
@@ -211,12 +210,7 @@ class Bench:
         await launched.container.remove()
         took_s = (self.clock.now_ns() - begun_ns) / 1e9
         self.event("container_removed", launched.container.name, duration_s=took_s)
-        self._remove_image(launched.pulled)
-
-    async def settle(self) -> None:
-        """Wait until the images of all containers that were removed are gone too."""
-        while self._removals:
-            await asyncio.gather(*self._removals, return_exceptions=True)
+        self._release(launched.pulled)
 
     async def _pull(self, spec: ContainerSpec) -> Pulled | None:
         """The image for a container of the run's own; None where there is nothing to be pulled."""
@@ -228,22 +222,9 @@ class Bench:
         self.event("image_pulled", spec.name, duration_s=took_s, **asdict(pulled))
         return pulled
 
-    def _remove_image(self, pulled: Pulled | None) -> None:
-        """Beside the run: no placement removes an image between two items."""
+    def _release(self, pulled: Pulled | None) -> None:
         if self.puller is not None and pulled is not None:
-            removal = asyncio.create_task(self._removed(self.puller, pulled))
-            self._removals.add(removal)
-            removal.add_done_callback(self._removals.discard)
-
-    async def _removed(self, puller: Puller, pulled: Pulled) -> None:
-        begun_ns = self.clock.now_ns()
-        try:
-            left = await puller.remove(pulled)
-        except EngineError as error:
-            self.event("image_kept", reference=pulled.reference, error=str(error))
-            return
-        took_s = (self.clock.now_ns() - begun_ns) / 1e9
-        self.event("image_removed", duration_s=took_s, reference=pulled.reference, layers_left=left)
+            self.puller.release(pulled)
 
 
 class Placement(Protocol):

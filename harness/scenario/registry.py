@@ -10,10 +10,20 @@ from pydantic import AfterValidator, Field
 from harness.scenario.placements import Strict
 
 LOCAL = "local"
-MOST_TWINS = 16
+LEAST_TWINS, MOST_TWINS = 4, 16
 _HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?"
 # As the distribution specification has them: https://distribution.github.io/distribution/spec/api/, read 2026-11-24.
 _REPOSITORY = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+
+
+def checked_repository(name: str) -> str:
+    """The name of a repository. ValueError if registries would refuse it."""
+    if not re.fullmatch(_REPOSITORY, name) or len(name) > 200:
+        raise ValueError(
+            f"got {name!r}; allowed: lower-case letters and digits, with '.', '_' and '-' between them, in parts "
+            "divided by '/', such as 'team/thumbnail'"
+        )
+    return name
 
 
 def checked_address(address: str) -> str:
@@ -31,12 +41,12 @@ class RegistrySettings(Strict):
 
     `local` is Debian's docker-registry on loopback, which the harness starts and stops. With `pull = "never"` the image
     is pushed, so that its size is known, and containers start from the one that is here. `twins` is how many copies
-    without a layer in common there are, so how many containers that live at once can each pull everything; by default
-    twice as many as the largest placement runs at once, since one that ends is still being removed as the next
-    starts, but 16 at most.
+    without a layer in common there are: as many containers can live at once that each pulled everything, and as many
+    cold starts of an arm come before any image has to be removed between two of them. By default there are twice as
+    many as the largest placement runs at once, at least 4 and at most 16.
     """
 
     pull: Literal["always", "never"] = "always"
     address: Annotated[str, AfterValidator(checked_address)] = LOCAL
-    repository: Annotated[str, Field(pattern=f"^{_REPOSITORY}$", max_length=200)] | None = None
+    repository: Annotated[str, AfterValidator(checked_repository)] | None = None
     twins: Annotated[int, Field(ge=1, le=64)] | None = None

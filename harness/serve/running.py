@@ -224,7 +224,6 @@ async def _open(bench: Bench, served: Served) -> AsyncIterator[None]:
     finally:
         await served.close()
         bench.event("arm_ended")
-        await bench.settle()
 
 
 def _hint(url: str, arm: plan.Arm, workload: str, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,9 @@ async def run_arm(stage: Stage, job: Job) -> Findings:
         gc.enable()
         await placement.close()
         bench.event("arm_ended")
-        await bench.settle()
-    return findings(job.arm, watcher)
+        left = await stage.puller.settle() if stage.puller else []
+    found = findings(job.arm, watcher)
+    return replace(found, warnings=[*found.warnings, *left])
 
 
 def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:

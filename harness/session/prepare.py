@@ -171,8 +171,7 @@ def _host(
         raise EngineError(
             "registry: the process engine pulls no images; use --engine docker, or a scenario without [registry]"
         )
-    # A container that has ended may not be gone yet when the next one starts.
-    at_once = 2 * max(settings.parallel for settings in scenario.placements.values())
+    at_once = max(settings.parallel for settings in scenario.placements.values())
     return lasting.enter_context(
         hosted(client, image.id, scenario.workload, scenario.registry, at_once, progress.say)
     )

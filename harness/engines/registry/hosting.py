@@ -15,7 +15,7 @@ from harness.engines.registry.login import credentials
 from harness.engines.registry.pulling import TwinPuller
 from harness.engines.registry.repository import Hosted, Repository, speaks_http
 from harness.scenario import RegistrySettings
-from harness.scenario.registry import LOCAL
+from harness.scenario.registry import LEAST_TWINS, LOCAL, MOST_TWINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,17 @@ def hosted(
     image_id: str,
     workload: str,
     settings: RegistrySettings,
-    twins_wanted: int,
+    at_once: int,
     say: Callable[[str], None],
 ) -> Iterator[Hosting]:
-    """Have the image in the scenario's registry. EngineError if there is none, or it does not take it."""
-    count = (settings.twins or min(twins_wanted, twins.MOST)) if settings.pull == "always" else 0
+    """Have the image in the scenario's registry, for so many containers at once.
+
+    EngineError if there is no such registry, or it does not take it.
+    """
+    # A container that has ended may not be gone yet when the next one starts.
+    count = settings.twins or min(max(LEAST_TWINS, 2 * at_once), MOST_TWINS)
+    if settings.pull == "never":
+        count = 0
     with contextlib.ExitStack() as stack:
         if settings.address == LOCAL:
             address = stack.enter_context(local_registry(storage_of(image_id)))

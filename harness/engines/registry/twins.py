@@ -26,15 +26,12 @@ from docker.errors import DockerException
 
 from harness.engines.base import LABEL, EngineError
 from harness.engines.registry.repository import Blob, Hosted, Repository
-from harness.scenario.registry import MOST_TWINS
 
 # The label that twins carry, with the image that they are of: what a crash left behind is found by it.
 LABEL_TWIN = f"{LABEL}.twin"
 # As `docker push` has it.
 GZIP_LEVEL = 6
 PARALLEL = 2
-# As many as a scenario gets by default, however many containers it may run.
-MOST = MOST_TWINS
 CHUNK_BYTES = 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 
