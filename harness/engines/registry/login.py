@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from docker.auth import load_config
 from docker.errors import DockerException
 
@@ -35,6 +33,10 @@ def credentials(address: str) -> Credentials | None:
     found = _ECR.fullmatch(address)
     if found is None:
         return _from_docker(address)
+    # A third of a second, and few runs need it.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
         return from_ecr(boto3.client("ecr", region_name=found["region"]))
     except (BotoCoreError, ClientError) as error:

@@ -89,7 +89,7 @@ class TwinPuller:
         self._remove_unused()
         while self._removals:
             await asyncio.gather(*self._removals)
-        told, self._failures = self._failures, []
+        told, self._failures = list(dict.fromkeys(self._failures)), []
         return told
 
     def close(self) -> None:
