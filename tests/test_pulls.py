@@ -137,7 +137,7 @@ def pictures(folder: Path) -> Path:
 def command(tmp_path: Path, *more: str) -> list[str]:
     """A block of the scenario that ships, on pictures that are made here."""
     tmp_path.chmod(0o755)
-    text = scenario.find("pull").read_text().replace("blocks = 2", "blocks = 1")
+    text = scenario.find("pull").read_text()
     (tmp_path / "pull.toml").write_text(text)
     return [
         sys.executable, "-m", "harness", "run", str(tmp_path / "pull.toml"), "--out", str(tmp_path / "out"),

@@ -125,7 +125,7 @@ def _pulls(contents: Contents) -> list[Table]:
     rows = [
         [
             row.arm, str(row.pulls), units.duration(row.pull_p50_s), units.duration(row.pull_max_s),
-            units.size(row.compressed_bytes), units.digits(row.layers), units.digits(row.layers_cached),
+            units.size(row.compressed_bytes), f"{row.layers:.3g}", f"{row.layers_cached:.3g}",
         ]
         for row in records(contents.pulls)
     ]  # fmt: skip
