@@ -85,12 +85,14 @@ install_packages() {
 if matches "$lock" || matches requirements-dev.lock; then
     PYTHON=.venv/bin/python scripts/docker.sh
     if [ "$1" = dev ]; then ensure_haproxy; fi
+    scripts/registry.sh
     exit
 fi
 python=$(find_python)
 ensure_venv_module "$python"
 # apt-get and pip do not get in each other's way, and each takes a while.
-PYTHON=$python scripts/docker.sh &
+# One after the other, since both may refresh the package lists.
+{ PYTHON=$python scripts/docker.sh; scripts/registry.sh; } &
 docker=$!
 install_packages "$python" || { wait "$docker"; fail "could not set up .venv: see above."; }
 wait "$docker"

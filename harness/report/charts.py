@@ -21,7 +21,7 @@ from harness.report.contents import Contents
 # Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
 # For parts, so that none of them looks like an arm.
 PART_COLOURS = [
-    "#bab0ac", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#d67195", "#79706e",
+    "#bab0ac", "#5d4e8c", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#d67195", "#79706e",
 ]  # fmt: skip
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
 ECDF_POINTS = 200

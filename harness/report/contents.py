@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness import analysis
 from harness.analysis.instances import assumed
+from harness.analysis.pulls import pulls
 from harness.cost.book import load_book
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
@@ -55,6 +56,11 @@ class Contents:
         """What assumed launch delays are of each arm's latency."""
         return assumed(self.run)
 
+    @cached_property
+    def pulls(self) -> pd.DataFrame:
+        """Pulls of the image, by arm."""
+        return pulls(self.run)
+
     def banners(self) -> list[str]:
         """What a reader must know before any figure."""
         told = []
@@ -81,5 +87,11 @@ class Contents:
             told.append(
                 f"{', '.join(names)}: latencies include launch delays of instances that are assumed, not measured; the "
                 "table of launch delays has them apart."
+            )
+        if cached := int(self.pulls["pulls_cached"].sum()):
+            told.append(
+                f"{cached} of {self.pulls['pulls'].sum()} image pulls found layers here already, and so moved less "
+                "than a cold start does: more containers lived at once than the registry has twins of the image "
+                "(`twins` in [registry])."
             )
         return told + list(self.run.manifest.get("warnings") or [])

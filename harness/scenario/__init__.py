@@ -14,12 +14,13 @@ from harness.objectives import Objective
 from harness.scenario.batch import BatchSettings
 from harness.scenario.function import FunctionSettings
 from harness.scenario.placements import Strict
+from harness.scenario.registry import RegistrySettings
 from harness.scenario.service import ServiceSettings
 from workloads.kit.errors import BadSettings
 
 __all__ = [
     "ROOT", "WORKLOADS", "BatchSettings", "CorpusSettings", "FunctionSettings", "Phase", "PlacementSettings",
-    "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
+    "RegistrySettings", "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -66,6 +67,7 @@ class Scenario(Strict):
     objectives: tuple[Objective, ...] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     corpus: CorpusSettings = CorpusSettings()
+    registry: RegistrySettings | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     placements: Annotated[dict[Name, PlacementSettings], Field(min_length=1)]
