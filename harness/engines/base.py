@@ -204,12 +204,14 @@ class Pulled:
     """One pull of the run's image: `reference` is what a container is to be made of.
 
     Of its `layers`, `layers_cached` were here already; `compressed_bytes` are those of the others, as they travelled.
+    `waited_s` passed before it began, while something of an earlier container was still being removed.
     """
 
     reference: str
     layers: int
     layers_cached: int
     compressed_bytes: int
+    waited_s: float = 0.0
 
 
 class Puller(Protocol):

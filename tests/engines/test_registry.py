@@ -9,7 +9,11 @@ import io
 import json
 import os
 import re
+import socket
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +133,30 @@ def test_registries_take_ports_of_their_own_and_end(tmp_path: Path) -> None:
         pytest.raises(EngineError, match=rf"registry {one.address}: could not look for t in team/test"),
     ):
         repository.find("t")
+
+
+@pytest.mark.docker
+def test_a_registry_ends_with_a_harness_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from harness.engines.registry.local import local_registry\n"
+        "with local_registry(Path(sys.argv[1])) as address:\n"
+        "    print(address, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as harness:
+        assert harness.stdout is not None
+        host, port = harness.stdout.readline().strip().split(":")
+        socket.create_connection((host, int(port)), 5).close()
+        harness.kill()
+    end_s = time.monotonic() + 10
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < end_s:
+            socket.create_connection((host, int(port)), 5).close()
+            time.sleep(0.05)
 
 
 @pytest.mark.docker

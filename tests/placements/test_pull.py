@@ -18,7 +18,10 @@ from tests import virtual
 from tests.fakes import Ledger, a_bench
 
 PULL_S, CREATE_S, START_S = 3.0, 0.5, 0.25
-PULLED = Pulled(reference="registry/image:twin-0", layers=4, layers_cached=1, compressed_bytes=1000)
+WAITED_S = 2.0
+PULLED = Pulled(
+    reference="registry/image:twin-0", layers=4, layers_cached=1, compressed_bytes=1000, waited_s=WAITED_S
+)
 
 
 @dataclass
@@ -29,7 +32,7 @@ class FakePuller:
     users: int = 0
 
     async def pull(self) -> Pulled:
-        await asyncio.sleep(PULL_S)
+        await asyncio.sleep(WAITED_S + PULL_S)
         if self.error:
             raise EngineError(self.error)
         self.users += 1
@@ -118,8 +121,10 @@ def test_the_pull_comes_first_and_is_a_part_of_its_own() -> None:
     assert parts.total_s == PULL_S + CREATE_S + START_S + 1.0
     (event,) = ledger.kinds("image_pulled")
     assert (event.container, event.duration_s) == ("c", PULL_S)
+    assert event.at_ns - found.begun_ns == PULL_S * 1e9, "to wait for a twin is no part of it"
     assert json.loads(event.detail) == {
-        "reference": PULLED.reference, "layers": 4, "layers_cached": 1, "compressed_bytes": 1000
+        "reference": PULLED.reference, "layers": 4, "layers_cached": 1, "compressed_bytes": 1000,
+        "waited_s": WAITED_S,
     }  # fmt: skip
     assert [event.duration_s for event in ledger.kinds("container_created")] == [CREATE_S]
     assert puller.users == 0, "the container is gone, and may not keep the image"
@@ -159,7 +164,7 @@ def test_a_launch_that_is_cancelled_gives_its_image_back() -> None:
 
     async def main() -> None:
         launching = asyncio.create_task(bench(Ledger(), FakeEngine(), puller).launch(spec()))
-        await asyncio.sleep(PULL_S + CREATE_S / 2)
+        await asyncio.sleep(WAITED_S + PULL_S + CREATE_S / 2)
         assert puller.users == 1
         launching.cancel()
         await asyncio.gather(launching, return_exceptions=True)

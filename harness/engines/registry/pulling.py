@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import docker
@@ -29,18 +30,24 @@ _MOVED = "Pull complete"
 class _Twin:
     """A twin, the pulls and containers that use it, and whether layers of it may be here.
 
-    `turn` is held by whoever pulls or removes it.
+    `failures` counts removals that the engine refused; `turn` is held by whoever pulls or removes it.
     """
 
     hosted: Hosted
     users: int = 0
     here: bool = False
+    failures: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def fresh(self) -> bool:
         """Whether a pull of it moves everything."""
         return not self.users and not self.here
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is here for nobody."""
+        return self.here and not self.users
 
 
 class TwinPuller:
@@ -62,7 +69,7 @@ class TwinPuller:
         self._auth = credentials.for_docker() if credentials else None
         self._twins = {twin.reference: _Twin(twin) for twin in twins}
         self._removals: set[asyncio.Task[None]] = set()
-        self._failures: list[str] = []
+        self._told: list[str] = []
         self._threads = ThreadPoolExecutor(2 * len(twins), "pull")
         remove_twins(client, image_id)
 
@@ -70,7 +77,7 @@ class TwinPuller:
         """Pull a twin; EngineError if Docker or the registry cannot."""
         twin = min(self._twins.values(), key=lambda one: (one.users, one.here))
         twin.users += 1
-        self._keep_some_fresh()
+        self._keep_one_fresh()
         # A thread cannot be cancelled, and the turn lasts until it is done.
         pulling = asyncio.create_task(self._pull_in_turn(twin))
         try:
@@ -82,14 +89,16 @@ class TwinPuller:
     def release(self, pulled: Pulled) -> None:
         """Its layers go when there is time, or need."""
         self._twins[pulled.reference].users -= 1
-        self._keep_some_fresh()
+        self._keep_one_fresh()
 
     async def settle(self) -> list[str]:
         """Remove every twin that nothing uses."""
-        self._remove_unused()
+        for twin in self._twins.values():
+            if twin.spent:
+                self._begin_removal(twin)
         while self._removals:
             await asyncio.gather(*self._removals)
-        told, self._failures = list(dict.fromkeys(self._failures)), []
+        told, self._told = list(dict.fromkeys(self._told)), []
         return told
 
     def close(self) -> None:
@@ -105,27 +114,32 @@ class TwinPuller:
             pulling.exception()  # it has been told, or there is nobody to tell
         twin.users -= 1
 
-    def _keep_some_fresh(self) -> None:
-        if not any(twin.fresh for twin in self._twins.values()):
-            self._remove_unused()
+    def _keep_one_fresh(self) -> None:
+        """By one removal at a time, since each takes the disk from pulls that are measured."""
+        twins = self._twins.values()
+        if self._removals or any(twin.fresh for twin in twins):
+            return
+        spent = min((twin for twin in twins if twin.spent), key=lambda one: one.failures, default=None)
+        if spent is not None:
+            self._begin_removal(spent)
 
-    def _remove_unused(self) -> None:
-        for twin in self._twins.values():
-            if twin.here and not twin.users:
-                removal = asyncio.create_task(self._remove_in_turn(twin))
-                self._removals.add(removal)
-                removal.add_done_callback(self._removals.discard)
+    def _begin_removal(self, twin: _Twin) -> None:
+        removal = asyncio.create_task(self._remove_in_turn(twin))
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
 
     async def _pull_in_turn(self, twin: _Twin) -> Pulled:
+        begun_s = time.monotonic()
         async with twin.turn:
             if twin.here and twin.users == 1:
                 await self._try_to_remove(twin)
             twin.here = True  # even a pull that fails may leave layers
-            return await self._call(lambda: self._pull(twin.hosted))
+            waited_s = time.monotonic() - begun_s
+            return replace(await self._call(lambda: self._pull(twin.hosted)), waited_s=waited_s)
 
     async def _remove_in_turn(self, twin: _Twin) -> None:
         async with twin.turn:
-            if twin.here and not twin.users:
+            if twin.spent:
                 await self._try_to_remove(twin)
 
     async def _try_to_remove(self, twin: _Twin) -> None:
@@ -133,7 +147,8 @@ class TwinPuller:
         try:
             await self._call(lambda: self._remove(twin.hosted))
         except EngineError as error:
-            self._failures.append(str(error))
+            self._told.append(str(error))
+            twin.failures += 1
         else:
             twin.here = False
 
