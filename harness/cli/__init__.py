@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli.options import engine_options, run_options, seconds, share
+from harness.cli.tune import tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,9 @@ def main() -> None:
       harness run quick            a first look in half a minute
       harness doctor               what this machine can measure
     """
+
+
+main.add_command(tune)
 
 
 @main.command()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import docker
 
@@ -24,6 +24,7 @@ from harness.scenario import ROOT, Scenario
 from harness.session.arm import Stage
 from harness.session.corpus import Corpus, load_corpus
 from harness.session.manifest import manifest
+from harness.session.sizing import Sizing
 
 EngineChoice = Literal["auto", "docker", "process"]
 NO_DOCKER = (
@@ -53,7 +54,8 @@ class Request:
     """What to run, where, and on what.
 
     With `precision` (0.05 is 5 %) the number of blocks is planned from a pilot; `budget_s` ends the run after the
-    block in which so many seconds have passed.
+    block in which so many seconds have passed. `sizing` stands in for the usual one, and `about` is added to the
+    manifest.
     """
 
     scenario: Scenario
@@ -63,6 +65,8 @@ class Request:
     command: tuple[str, ...] = ()
     precision: float | None = None
     budget_s: float | None = None
+    sizing: Sizing | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         corpus = load_corpus(scenario, request.corpus, progress.say)
         image = ensure_image(client, scenario.workload, ROOT, progress.say) if client is not None else None
         clock = RunClock()
-        about = manifest(scenario, request.command, corpus, image, clock)
+        about = manifest(scenario, request.command, corpus, image, clock) | request.about
         writer = RunWriter(request.out / folder_name(scenario.name), about)
         undo.callback(writer.close, "failed")
         engine = _engine(client, image, writer.run)
