@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--search",
     "is_search",
     is_flag=True,
-    help="Measure as few sizes as it takes to find the balanced one (the cheapest with --weight 1, the fastest with 0).",
+    help="Measure as few sizes as it takes to find the balanced one; the cheapest with --weight 1, the fastest with 0.",
 )
 @click.option("--phase", help="Whose items decide; the first phase that is not a drop, if not given.")
 @click.option(
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def tune(
     context: click.Context,
+    /,
     scenario: str,
     placements: str | None,
     repeat: int | None,
@@ -102,8 +103,8 @@ def tune(
 
 
 def _asked(
-    scenario: Scenario, *, memory: str | None, vcpu: str | None, phase: str | None, time: Any, basis: str, weight: float,
-    is_search: bool,
+    scenario: Scenario, *, memory: str | None, vcpu: str | None, phase: str | None, time: Any, basis: str,
+    weight: float, is_search: bool,
 ) -> tuple[Sweep, Question]:  # fmt: skip
     """The sweep and what is asked of it; ScenarioError on what cannot be swept."""
     from harness.scenario import ScenarioError

@@ -13,7 +13,8 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md`, `report.html`; `lambda_metrics.csv` of functions and `instances.csv` of batch.
+    """`summary.csv`, `report.md`, `report.html`; `lambda_metrics.csv` of functions, `instances.csv` of batch and
+    `tune.csv` of a sweep of sizes.
 
     Returns their paths.
     """
@@ -22,7 +23,10 @@ def write_reports(run: Run) -> list[Path]:
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
-    for name, table in (("lambda_metrics", lambda_metrics(run)), ("instances", instances(run))):
+    tables = {"lambda_metrics": lambda_metrics(run), "instances": instances(run)}
+    if contents.picture is not None:
+        tables["tune"] = contents.picture.sizes
+    for name, table in tables.items():
         if len(table):
             paths.append(run.folder / f"{name}.csv")
             table.to_csv(paths[-1], index=False)

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -31,12 +32,15 @@ METRICS = {
 
 def first_tables(contents: Contents) -> list[Table]:
     """What a reader looks for first."""
+    if contents.picture is not None:
+        return [choices_table(contents.picture), _objectives(contents)]
     return [_objectives(contents), _summary(contents)]
 
 
 def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
-    return [_comparison(contents), _cold(contents), _cost(contents), _parts(contents)]
+    sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
+    return [*sweep, _comparison(contents), _cold(contents), _cost(contents), _parts(contents)]
 
 
 def _objectives(contents: Contents) -> Table:

@@ -37,7 +37,8 @@ def sentences(picture: Picture) -> list[str]:
             told.append(
                 f"{placement} at {labels[row.arm]} fails: {row.problem}{f'; {row.needed}' if row.needed else ''}."
             )
-    return [*told, *_waiting(sizes, labels), *_beyond(sizes, labels), *_search(picture, labels)]
+    told += _waiting(sizes, labels) + _beyond(sizes, labels) + _capacity(picture)
+    return told + _search(picture, labels)
 
 
 def _choice(row: Any, labels: dict[str, str], picture: Picture) -> str:
@@ -78,6 +79,19 @@ def _beyond(sizes: pd.DataFrame, labels: dict[str, str]) -> list[str]:
     return (
         [f"This machine has too few cores for {', '.join(each)}: there they may be faster."] if each else []
     )
+
+
+def _capacity(picture: Picture) -> list[str]:
+    """A service's price when busy takes a phase that keeps it busy."""
+    kinds = dict(zip(picture.sizes["placement"], picture.sizes["kind"], strict=True))
+    phases = (picture.run.manifest.get("scenario") or {}).get("phases") or []
+    each = [placement for placement, kind in kinds.items() if kind == "service"]
+    if picture.question.basis == "as run" or not each or any(p["arrivals"]["kind"] == "drop" for p in phases):
+        return []
+    return [
+        f"The scenario has no drop, in which everything is due at once, so what {', '.join(each)} can do at most was not "
+        "measured: its cost is that of this load."
+    ]
 
 
 def _search(picture: Picture, labels: dict[str, str]) -> list[str]:
