@@ -265,8 +265,8 @@ CHARTS = [
     (
         "tune", "Time and cost over size",
         "A panel for each placement: time and cost over size, each with its 95 % interval; the dashed line is the 95th "
-        "percentile where there are enough items, diamonds are the median of cold starts. Labels on top are the choices; "
-        "sizes in red do not work.",
+        "percentile where there are enough items, diamonds are the median of cold starts. Labels on top are the "
+        "choices; sizes in red do not work.",
         "tune.csv", tune,
     ),
     (

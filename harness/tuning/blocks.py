@@ -28,7 +28,7 @@ class Figures:
     time_s: pd.DataFrame
     usd: pd.DataFrame
     whole_time_s: dict[str, float]
-    whole_usd: dict[str, Interval]
+    whole_usd: dict[str, float]
 
     def value(self, goal: Goal, weight: float, among: list[str]) -> pd.DataFrame:
         """What is to be made small, in each block. `among` are the sizes that bound the balance."""
@@ -42,58 +42,57 @@ class Figures:
         if goal == "balanced":
             most_usd, most_s = self._most(among)
             return {
-                arm: weight * self.whole_usd[arm].value / most_usd
-                + (1 - weight) * self.whole_time_s[arm] / most_s
+                arm: weight * self.whole_usd[arm] / most_usd + (1 - weight) * self.whole_time_s[arm] / most_s
                 for arm in among
                 if arm in self.whole_usd and arm in self.whole_time_s
             }
         if goal == "cost":
-            return {arm: self.whole_usd[arm].value for arm in among if arm in self.whole_usd}
+            return {arm: self.whole_usd[arm] for arm in among if arm in self.whole_usd}
         return {arm: self.whole_time_s[arm] for arm in among if arm in self.whole_time_s}
 
     def _most(self, among: list[str]) -> tuple[float, float]:
         """The highest cost and the longest time: AWS Lambda Power Tuning divides by these (lambda/analyzer.js)."""
-        usd = [self.whole_usd[arm].value for arm in among if arm in self.whole_usd]
+        usd = [self.whole_usd[arm] for arm in among if arm in self.whole_usd]
         time_s = [self.whole_time_s[arm] for arm in among if arm in self.whole_time_s]
         return max(usd, default=math.nan), max(time_s, default=math.nan)
 
 
-def figures(run: Run, question: Question) -> Figures:
-    """Of the good items of the deciding phase, in valid cells."""
+def figures(run: Run, question: Question, known: Figures | None = None) -> Figures:
+    """Of the good items of the deciding phase, in valid cells. `known` are those of the blocks until now, if any."""
     items = valid_items(run)
     good = items[items["ok"] & (items["phase"] == question.phase)]
     column = TIME_COLUMN[question.time]
     good = good[["block", "arm", column]].astype({"arm": str, column: "float64"})
     time_s = good.groupby(["block", "arm"])[column].median().unstack("arm")
-    blocks = [int(block) for block in time_s.index]
-    usd = pd.DataFrame(
-        [usd_per_million(run, question.phase, question.basis, [block]) for block in blocks], index=blocks
-    )
+    before = known.usd if known is not None else pd.DataFrame()
+    new = [int(block) for block in time_s.index if block not in before.index]
+    usd = [usd_per_million(run, question.phase, question.basis, [block]) for block in new]
     return Figures(
         time_s.astype("float64"),
-        usd.astype("float64"),
+        pd.concat([before, pd.DataFrame(usd, index=new, dtype="float64")]),
         {str(arm): float(value) for arm, value in good.groupby("arm")[column].median().items()},
-        _whole_usd(run, question, usd),
+        usd_per_million(run, question.phase, question.basis),
     )
 
 
-def _whole_usd(run: Run, question: Question, usd: pd.DataFrame) -> dict[str, Interval]:
-    """Cost of all blocks, with the interval that objectives have: a ratio of sums, so jackknifed over blocks."""
-    whole = usd_per_million(run, question.phase, question.basis)
-    blocks = list(usd.index)
-    without = pd.DataFrame(
-        [
-            usd_per_million(run, question.phase, question.basis, [each for each in blocks if each != block])
-            for block in blocks
-        ],
-        index=blocks,
-    )
-    found = {}
-    for arm, value in whole.items():
-        own = without.loc[usd.index[usd[arm].notna()], arm].dropna() if arm in without else pd.Series()
+def usd_intervals(run: Run, question: Question, found: Figures) -> dict[str, Interval]:
+    """Cost of all blocks of each arm, with the interval that objectives have.
+
+    A cost is a ratio of sums over blocks, so it is jackknifed: a bootstrap of such a ratio needs no fewer evaluations
+    for the same answer.
+    """
+    blocks = list(found.usd.index)
+    without = [
+        usd_per_million(run, question.phase, question.basis, [each for each in blocks if each != block])
+        for block in blocks
+    ]
+    table = pd.DataFrame(without, index=blocks, dtype="float64")
+    intervals = {}
+    for arm, value in found.whole_usd.items():
+        own = table.reindex(columns=[arm])[arm][found.usd[arm].notna()].dropna()
         interval = jackknife_interval(own.to_numpy(), value)
-        found[arm] = Interval(value, float(np.maximum(interval.low, 0.0)), interval.high)
-    return found
+        intervals[arm] = Interval(value, float(np.maximum(interval.low, 0.0)), interval.high)
+    return intervals
 
 
 @dataclass(frozen=True, slots=True)

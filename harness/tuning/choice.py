@@ -55,7 +55,8 @@ def choices(picture: Picture) -> pd.DataFrame:
 
 def _searched(run: Run, question: Question, placement: str, goal: Goal) -> str | None:
     search = run.manifest[KEY].get("search") or {}
-    return (search.get("best") or {}).get(placement) if goal == question.goal else None
+    # With all the weight on one side, balanced is that side alone.
+    return (search.get("best") or {}).get(placement) if goal in {question.goal, "balanced"} else None
 
 
 def _as_good(picture: Picture, goal: Goal, arm: str, working: list[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from harness.analysis.summary import cold_and_warm, summarise
 from harness.rows import NO_BLOCK
 from harness.runs import Run
 from harness.statistics import quantile_interval
-from harness.tuning.blocks import TIME_COLUMN, Figures, figures
+from harness.tuning.blocks import TIME_COLUMN, Figures, figures, usd_intervals
 from harness.tuning.failing import memory_peaks, needs, problems
 from harness.tuning.question import Question, question_of, sized_arms
 
@@ -74,13 +74,14 @@ def _sizes(run: Run, question: Question, found: Figures) -> pd.DataFrame:
     needed = needs(sizes, wrong, ran, peaks)
     summary = summarise(run)
     summary = summary[summary["phase"] == question.phase].set_index("arm")
+    prices = usd_intervals(run, question, found)
     cores = int((run.manifest.get("machine") or {}).get("cores") or 0)
     rows = []
     for arm, size in sizes.items():
         if arm not in ran:
             continue
         need = needed.get(arm)
-        usd = found.whole_usd.get(arm)
+        usd = prices.get(arm)
         own = summary.loc[arm].to_dict() if arm in summary.index else {}
         row = {"arm": arm, "kind": about[arm]["placement"], "phase": question.phase} | dict(size)
         row |= _time(run, question, arm) | _of_summary(own) | _cold(run, question, arm)

@@ -123,6 +123,7 @@ class SearchSizing(SweepSizing):
         super().__init__(sweep, question)
         self._round_blocks = sweep.scenario.blocks
         self._steps: list[dict[str, Any]] = []
+        self._figures: Figures | None = None
         self._searches: list[_Search] = []
         for placement in sweep.placements:
             names = [arm.name for arm in sweep.of(placement)]
@@ -160,7 +161,8 @@ class SearchSizing(SweepSizing):
             search.measured |= search.wanted()
         if done < self.blocks:
             return
-        wrong, found = problems(run), figures(run, self.question)
+        wrong = problems(run)
+        self._figures = found = figures(run, self.question, self._figures)
         for search in self._searches:
             if search.pair:
                 self._step(run, search, wrong, found)

@@ -89,8 +89,8 @@ def _capacity(picture: Picture) -> list[str]:
     if picture.question.basis == "as run" or not each or any(p["arrivals"]["kind"] == "drop" for p in phases):
         return []
     return [
-        f"The scenario has no drop, in which everything is due at once, so what {', '.join(each)} can do at most was not "
-        "measured: its cost is that of this load."
+        f"The scenario has no drop, in which everything is due at once, so what {', '.join(each)} can do at most was "
+        "not measured: its cost is that of this load."
     ]
 
 

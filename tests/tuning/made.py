@@ -114,13 +114,17 @@ def write_block(writer: RunWriter, made: Sweep, law: Law, block: int, names: Seq
                 container=f"b{block}-{name}",
             )  # fmt: skip
             writer.attempt(row)
-        detail = json.dumps({"exit_code": 0, "out_of_memory": False})
-        for at_ns, event in ((begun_ns, "container_started"), (begun_ns + 10**10, "container_ended")):
-            row = an_event(
-                run=writer.run, block=block, arm=name, kind=event, at_ns=at_ns, container=f"b{block}-{name}",
-                detail=detail if event == "container_ended" else "",
+        ended = json.dumps({"exit_code": 0, "out_of_memory": False})
+        for at_ns, event, detail in (
+            (begun_ns, "container_started", ""),
+            (begun_ns + 10**10, "container_ended", ended),
+        ):
+            writer.event(
+                an_event(
+                    run=writer.run, block=block, arm=name, kind=event, at_ns=at_ns, container=f"b{block}-{name}",
+                    detail=detail,
+                )
             )  # fmt: skip
-            writer.event(row)
 
 
 def make_sweep(
