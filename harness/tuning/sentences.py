@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.analysis.sentences import left_out
 from harness.tuning.choice import choices
 from harness.tuning.picture import Picture
 from harness.tuning.question import KEY, Goal
@@ -27,39 +28,49 @@ def sentences(picture: Picture) -> list[str]:
     labels = {str(row.arm): label(row) for row in records(sizes)}
     told = []
     for placement in picture.placements:
-        own = chosen[chosen["placement"] == placement]
-        if own.empty:
-            told.append(f"{placement}: no size worked, so there is none to choose.")
-        else:
-            told.append(f"{placement}: {'; '.join(_choice(row, labels, picture) for row in records(own))}.")
-        told += _alike(placement, own, labels)
-        for row in records(sizes[(sizes["placement"] == placement) & (sizes["problem"] != "")]):
-            told.append(
-                f"{placement} at {labels[row.arm]} fails: {row.problem}{f'; {row.needed}' if row.needed else ''}."
-            )
+        own = sizes[sizes["placement"] == placement]
+        told.append(_chosen(placement, own, chosen[chosen["placement"] == placement], labels))
+        told += _alike(placement, chosen[chosen["placement"] == placement], labels)
+        told += [
+            f"{placement} at {labels[row.arm]} fails: {row.problem}{f'; {row.needed}' if row.needed else ''}."
+            for row in records(own[own["problem"] != ""])
+        ]
     told += _waiting(sizes, labels) + _beyond(sizes, labels) + _capacity(picture)
-    return told + _search(picture, labels)
+    return [*told, *_search(picture, labels), *left_out(picture.run)]
 
 
-def _choice(row: Any, labels: dict[str, str], picture: Picture) -> str:
-    weight = f" (cost weighs {picture.question.weight:g})" if row.goal == "balanced" else ""
-    return (
-        f"{WORDS[row.goal]}{weight} at {labels[row.arm]}, {units.duration(row.time_s)} an item and "
-        f"{units.money(row.usd_per_million)} a million"
-    )
+def _chosen(placement: str, sizes: pd.DataFrame, chosen: pd.DataFrame, labels: dict[str, str]) -> str:
+    """The sizes to take, each once, with all that it is."""
+    if chosen.empty:
+        failing = bool((sizes["problem"] != "").all())
+        why = "no size worked" if failing else "nothing that was measured could be used"
+        return f"{placement}: {why}, so there is no size to choose."
+    each = [
+        f"{_and([WORDS[goal] for goal in own['goal']])} at {labels[str(arm)]}, "
+        f"{units.duration(own['time_s'].iloc[0])} an item and {units.money(own['usd_per_million'].iloc[0])} a million"
+        for arm, own in chosen.groupby("arm", sort=False)
+    ]
+    return f"{placement}: {'; '.join(each)}."
 
 
-def _alike(placement: str, own: pd.DataFrame, labels: dict[str, str]) -> list[str]:
-    """Claims that are not made: sizes that may be as good, with the reasons that hold for most of them."""
+def _alike(placement: str, chosen: pd.DataFrame, labels: dict[str, str]) -> list[str]:
+    """Claims that are not made: sizes that may be as good, and why nobody can tell."""
     told = []
-    for row in records(own):
-        if row.as_good:
-            others = ", ".join(labels[arm] for arm in row.as_good)
-            reasons = "; ".join(dict.fromkeys(row.as_good_because))
+    for _, own in chosen.groupby(["arm", "as_good", "as_good_because"], sort=False):
+        first = next(records(own))
+        if first.as_good:
+            others = ", ".join(labels[other] for other in first.as_good)
             told.append(
-                f"No difference is shown between the {WORDS[row.goal]} size of {placement} and {others}: {reasons}."
+                f"{placement}: no difference is shown between {labels[first.arm]}, the "
+                f"{_and([WORDS[goal] for goal in own['goal']])} size, and {others}: "
+                f"{'; '.join(dict.fromkeys(first.as_good_because))}."
             )
     return told
+
+
+def _and(words: list[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _waiting(sizes: pd.DataFrame, labels: dict[str, str]) -> list[str]:
