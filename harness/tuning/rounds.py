@@ -20,7 +20,7 @@ from harness.statistics import Interval
 from harness.tuning.blocks import Comparison, Figures, compare_sizes, figures, noise_floor
 from harness.tuning.failing import problems
 from harness.tuning.question import KEY, Question
-from harness.tuning.search import FEWEST_TO_SEARCH, fibonacci_search, first_pair
+from harness.tuning.search import FEWEST_TO_SEARCH, fibonacci_search
 from harness.tuning.sweep import Sweep
 
 
@@ -46,9 +46,8 @@ class SweepSizing(Sizing):
         }
 
     def calibrated(self, arms: Sequence[plan.Arm]) -> Sequence[plan.Arm]:
-        """One size of each placement: the first larger one of its search, where small ones may not work at all."""
-        own = [self.sweep.of(placement) for placement in self.sweep.placements]
-        names = {sizes[first_pair(len(sizes))[1]].name for sizes in own}
+        """The largest size of each placement: small ones may not work at all."""
+        names = {self.sweep.of(placement)[-1].name for placement in self.sweep.placements}
         return [arm for arm in arms if arm.name in names]
 
     def chosen(self) -> Collection[str] | None:

@@ -125,10 +125,10 @@ def test_a_search_measures_fewer_sizes_in_several_rounds(command: list[str], tmp
 def test_a_size_that_the_kernel_kills_fails_and_says_what_it_would_need(
     command: list[str], tmp_path: Path
 ) -> None:
-    # 90 MB of pixels, which a PNG takes to decode in full.
+    # 144 MB of pixels, which a PNG takes to decode in full.
     for old in (tmp_path / "pictures").iterdir():
         old.unlink()
-    Pictures.new("RGB", (6000, 5000), (40, 90, 120)).save(tmp_path / "pictures" / "large.png")
+    Pictures.new("RGB", (8000, 6000), (40, 90, 120)).save(tmp_path / "pictures" / "large.png")
     options = ["--placements", "function", "--memory", "128,1024", "--engine", "docker", "--json"]
     done, run = carried_out([*command, *options], tmp_path)
     sizes = {row["arm"]: row for row in json.loads(done.stdout)["tune"]["sizes"]}
@@ -141,6 +141,23 @@ def test_a_size_that_the_kernel_kills_fails_and_says_what_it_would_need(
     assert "the peak at 1024 MB" in small["needed"]
     told = json.loads(done.stdout)["sentences"]
     assert any(text.startswith("function at 128 MB fails: out of memory; needs ") for text in told)
+
+
+def test_a_size_whose_tasks_do_not_come_up_fails_and_the_run_goes_on(
+    command: list[str], tmp_path: Path
+) -> None:
+    shared = SCENARIO.replace("tasks = 1", 'tasks = 1\ncpu = "share"').replace("blocks = 1", "blocks = 2")
+    (tmp_path / "tiny.toml").write_text(shared)
+    options = ["--placements", "service", "--vcpu", "0.5:10,0.5:885", "--engine", "process", "--json"]
+    done, run = carried_out([*command, *options], tmp_path)
+    assert run.complete
+    assert "ended before it was healthy" in run.manifest[KEY]["could_not_run"]["service_0_5vcpu_10mb"]
+    begun = run.events[(run.events["kind"] == "arm_started") & (run.events["arm"] == "service_0_5vcpu_10mb")]
+    assert begun["block"].tolist() == [0], "it is not tried again"
+    small, large = json.loads(done.stdout)["tune"]["sizes"]
+    assert small["problem"] == "out of memory"
+    assert small["needed_memory_bytes"] == large["memory_peak_bytes"]
+    assert (run.attempts.loc[run.attempts["block"] >= 0, "outcome"] == "ok").all()
 
 
 @pytest.mark.parametrize(
