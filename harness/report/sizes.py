@@ -58,7 +58,8 @@ def sizes_table(picture: Picture, *, narrow: bool = False) -> Table:
     note = (
         f"Of phase {question.phase}; sizes are chosen by {question.time} and by the cost '{question.basis}' (measured, "
         "and priced on it). Cold and warm are medians, with the number of items. Waiting is the share of an item's "
-        "time in which it waited for a free container. Memory is the peak, page cache included."
+        "time in which it waited for a free container. Memory is the peak, page cache included. Not usable: "
+        "every cell was invalid."
     )
     rows = [_narrow(row) if narrow else _wide(row) for row in records(picture.sizes)]
     return Table(f"Sizes in phase {question.phase}", headings, rows, note, numeric)
@@ -86,7 +87,7 @@ def _result(row: Any) -> str:
     """Whether it works, and if not what it would take."""
     if row.problem:
         return f"{row.problem}; {row.needed}" if row.needed else str(row.problem)
-    return "works" if row.works else "nothing could be used"
+    return "works" if row.works else "not usable"
 
 
 def _ok(row: Any) -> str:

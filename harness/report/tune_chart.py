@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from harness.report.contents import Contents
     from harness.tuning.picture import Picture
 
-TIME, COST, FAILS = "#0072B2", "#E69F00", "#D55E00"
+TIME, COST, FAILS, QUIET = "#0072B2", "#E69F00", "#D55E00", "#888888"
 WIDTH, HEIGHT = 620, 240
 # Room above the curves for the labels of the choices.
 HEADROOM = 1.25
@@ -109,22 +110,24 @@ def _choices(table: pd.DataFrame, chosen: pd.DataFrame, x: Any) -> Any:
     marked = table[table["arm"].isin(words.index)][["arm", "size"]]
     marked = marked.assign(words=[words[arm] for arm in marked["arm"]])
     base = alt.Chart(marked[["size", "words"]]).encode(x)
-    rule = base.mark_rule(strokeDash=[2, 3], color="#888888").encode(y=alt.value(34), y2=alt.value(HEIGHT))
-    text = base.mark_text(baseline="top", fontWeight="bold", color="#888888", lineHeight=12).encode(
+    rule = base.mark_rule(strokeDash=[2, 3], color=QUIET).encode(y=alt.value(34), y2=alt.value(HEIGHT))
+    text = base.mark_text(baseline="top", fontWeight="bold", color=QUIET, lineHeight=12).encode(
         alt.Text("words:N"), y=alt.value(0)
     )
     return alt.layer(rule, text)
 
 
 def _failing(table: pd.DataFrame, x: Any) -> Any:
-    """A cross for each size that does not work, and why."""
+    """A cross for each size that does not work, or is not known to, and why."""
     if table.empty:
         return None
     why = pd.Series([_why(row) for row in records(table)], index=table.index)
-    base = alt.Chart(table[["size"]].assign(why=why)).encode(x)
-    cross = base.mark_point(shape="cross", angle=45, size=130, color=FAILS, filled=True)
-    cross = cross.encode(y=alt.value(HEIGHT - 14))
-    text = base.mark_text(baseline="bottom", color=FAILS, lineHeight=12).encode(
+    colour = table["problem"].map(lambda problem: FAILS if problem else QUIET)
+    base = alt.Chart(table[["size"]].assign(why=why, colour=colour)).encode(
+        x, alt.Color("colour:N", scale=None)
+    )
+    cross = base.mark_point(shape="cross", angle=45, size=130, filled=True).encode(y=alt.value(HEIGHT - 14))
+    text = base.mark_text(baseline="bottom", lineHeight=12).encode(
         alt.Text("why:N"), y=alt.value(HEIGHT - 58)
     )
     return alt.layer(cross, text)
@@ -133,9 +136,9 @@ def _failing(table: pd.DataFrame, x: Any) -> Any:
 def _why(row: Any) -> list[str]:
     """In lines that fit between two sizes."""
     if not row.problem:
-        return ["nothing could", "be used"]
+        return ["not usable"]
     need = []
     if pd.notna(row.needed_memory_bytes):
-        mib = f"{row.needed_memory_bytes / 2**20:,.0f} MB"
+        mib = f"{math.ceil(row.needed_memory_bytes / 2**20):,} MB"
         need = ["needs more", f"than {mib}"] if row.needed_is_more else [f"needs {mib}"]
     return [str(row.problem), *need]

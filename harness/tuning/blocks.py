@@ -15,6 +15,7 @@ from harness.statistics import Interval, jackknife_interval, paired_ratio
 from harness.tuning.prices import usd_per_million
 from harness.tuning.question import Goal, Question
 
+NO_BLOCK_IN_COMMON = "there is no block in which both were measured and valid"
 TIME_COLUMN = {"latency": "latency_s", "handler": "handler_s"}
 
 
@@ -109,7 +110,11 @@ def compare_sizes(values: pd.DataFrame, arm: str, other: str, floor: float, seed
     pair = values.reindex(columns=[arm, other]).dropna()
     pair = pair[(pair > 0).all(axis=1)]
     found = paired_ratio(pair[arm], pair[other], seed) or Interval(math.nan, math.nan, math.nan)
-    reason = why_no_claim(found, len(pair), floor) if len(pair) else "they were not measured in one block"
+    reason = (
+        why_no_claim(found, len(pair), floor)
+        if len(pair)
+        else "there is no block in which both were measured and valid"
+    )
     return Comparison(found, len(pair), reason)
 
 

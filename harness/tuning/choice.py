@@ -32,7 +32,8 @@ def choices(picture: Picture) -> pd.DataFrame:
     """One row for each placement and goal that has a size to choose: COLUMNS.
 
     `as_good` are the other sizes of the placement that could not be told apart from the chosen one: by the ratio in
-    each block, as any two arms; `as_good_because` says why of each, in the same order. In a search the chosen size of
+    each block, as any two arms, or because nothing measured at them could be used; `as_good_because` says why of each,
+    in the same order. In a search the chosen size of
     the goal that was searched for is the search's own (`searched`): it compared sizes within blocks.
     """
     found, question, rows = picture.figures, picture.question, []
@@ -43,7 +44,7 @@ def choices(picture: Picture) -> pd.DataFrame:
             arm = searched if searched in working else best(found, goal, question.weight, working)
             if arm is None:
                 continue
-            alike = _as_good(picture, goal, arm, working)
+            alike = _as_good(picture, placement, goal, arm)
             size = picture.sizes.set_index("arm").loc[arm]
             rows.append({
                 "placement": placement, "goal": goal, "arm": arm, "vcpu": size["vcpu"], "memory_mb": size["memory_mb"],
@@ -59,13 +60,15 @@ def _searched(run: Run, question: Question, placement: str, goal: Goal) -> str |
     return (search.get("best") or {}).get(placement) if goal in {question.goal, "balanced"} else None
 
 
-def _as_good(picture: Picture, goal: Goal, arm: str, working: list[str]) -> dict[str, str]:
+def _as_good(picture: Picture, placement: str, goal: Goal, arm: str) -> dict[str, str]:
     """Other sizes of which no difference from `arm` may be claimed, with the reason."""
+    working = picture.working(placement)
     values = picture.figures.value(goal, picture.question.weight, working)
     floor, seed = noise_floor(picture.run, values), int(picture.run.manifest.get("seed") or 0)
     compared = {other: compare_sizes(values, other, arm, floor, seed) for other in working if other != arm}
-    return {
+    alike = {
         other: each.reason or "in the blocks that they share it was the better one"
         for other, each in compared.items()
         if each.reason or each.ratio.value < 1
     }
+    return alike | dict.fromkeys(picture.unjudged(placement), "nothing measured there could be used")

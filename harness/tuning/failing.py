@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from harness.analysis import units
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 from harness.tuning.question import KEY
@@ -91,12 +91,12 @@ def _need(
     peaks: Mapping[str, float],
 ) -> Need:
     if not worked:
-        return Need(failed_mb * MIB, True, f"needs more than {failed_mb} MB")
+        return Need(failed_mb * MIB, True, f"needs more than {failed_mb:,} MB")
     enough = min(worked, key=lambda name: sizes[name]["memory_mb"])
     enough_mb, peak = sizes[enough]["memory_mb"], peaks.get(enough)
     if peak is None or peak <= own_mb * MIB:
-        return Need(own_mb * MIB, True, f"needs more than {own_mb} MB; {enough_mb} MB worked")
-    return Need(peak, False, f"needs {units.size(peak)}, the peak at {enough_mb} MB")
+        return Need(own_mb * MIB, True, f"needs more than {own_mb:,} MB; {enough_mb:,} MB worked")
+    return Need(peak, False, f"needs {math.ceil(peak / MIB):,} MB, the peak at {enough_mb:,} MB")
 
 
 def _killed(run: Run) -> set[str]:

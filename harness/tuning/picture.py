@@ -55,6 +55,12 @@ class Picture:
         own = self.sizes[(self.sizes["placement"] == placement) & self.sizes["works"]]
         return [str(arm) for arm in own["arm"]]
 
+    def unjudged(self, placement: str) -> list[str]:
+        """The sizes of a placement that ran and did not fail, and of which nothing could be used."""
+        sizes = self.sizes
+        own = sizes[(sizes["placement"] == placement) & ~sizes["works"] & (sizes["problem"] == "")]
+        return [str(arm) for arm in own["arm"]]
+
 
 def picture_of(run: Run) -> Picture | None:
     """The picture, or None where the run is no sweep of sizes."""

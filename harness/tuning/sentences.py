@@ -17,9 +17,9 @@ WORDS: dict[Goal, str] = {"cost": "cheapest", "speed": "fastest", "balanced": "b
 
 
 def label(size: Any) -> str:
-    """512 MB for a function; 0.25 vCPU, 512 MB for others. `size` has kind, vcpu and memory_mb."""
+    """512 MB for a function; 0.25 vCPU/512 MB for others. `size` has kind, vcpu and memory_mb."""
     memory = f"{size.memory_mb:,} MB"
-    return memory if size.kind == "function" else f"{size.vcpu:g} vCPU, {memory}"
+    return memory if size.kind == "function" else f"{size.vcpu:g} vCPU/{memory}"
 
 
 def sentences(picture: Picture) -> list[str]:
@@ -54,17 +54,18 @@ def _chosen(placement: str, sizes: pd.DataFrame, chosen: pd.DataFrame, labels: d
 
 
 def _alike(placement: str, chosen: pd.DataFrame, labels: dict[str, str]) -> list[str]:
-    """Claims that are not made: sizes that may be as good, and why nobody can tell."""
+    """Claims that are not made: sizes that may be as good, by the reason why nobody can tell."""
     told = []
     for _, own in chosen.groupby(["arm", "as_good", "as_good_because"], sort=False):
         first = next(records(own))
-        if first.as_good:
-            others = ", ".join(labels[other] for other in first.as_good)
-            told.append(
-                f"{placement}: no difference is shown between {labels[first.arm]}, the "
-                f"{_and([WORDS[goal] for goal in own['goal']])} size, and {others}: "
-                f"{'; '.join(dict.fromkeys(first.as_good_because))}."
-            )
+        goals = _and([WORDS[goal] for goal in own["goal"]])
+        by_reason: dict[str, list[str]] = {}
+        for other, reason in zip(first.as_good, first.as_good_because, strict=True):
+            by_reason.setdefault(reason, []).append(labels[other])
+        told += [
+            f"{placement}: no difference is shown between the {goals} size and {_and(others)}: {reason}."
+            for reason, others in by_reason.items()
+        ]
     return told
 
 

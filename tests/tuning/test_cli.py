@@ -138,7 +138,7 @@ def test_a_size_that_the_kernel_kills_fails_and_says_what_it_would_need(
     assert large["problem"] == ""
     assert (run.attempts.loc[run.attempts["arm"] == "function_1024mb", "outcome"] == "ok").all()
     assert small["needed_memory_bytes"] == large["memory_peak_bytes"] > 128 * 2**20
-    assert "the peak at 1024 MB" in small["needed"]
+    assert "the peak at 1,024 MB" in small["needed"]
     told = json.loads(done.stdout)["sentences"]
     assert any(text.startswith("function at 128 MB fails: out of memory; needs ") for text in told)
 
