@@ -15,6 +15,8 @@ from harness.tuning.question import KEY, Goal
 
 WORDS: dict[Goal, str] = {"cost": "cheapest", "speed": "fastest", "balanced": "balanced"}
 
+FIGURES: dict[Goal, str] = {"cost": "cost", "speed": "time", "balanced": "the balance"}
+
 
 def label(size: Any) -> str:
     """512 MB for a function; 0.25 vCPU/512 MB for others. `size` has kind, vcpu and memory_mb."""
@@ -116,8 +118,8 @@ def _search(picture: Picture, labels: dict[str, str]) -> list[str]:
         measured = int((picture.sizes["placement"] == placement).sum())
         told.append(
             f"The search for the {WORDS[picture.question.goal]} size of {placement} measured {measured} of "
-            f"{measured + len(skipped)} sizes and skipped {len(skipped)}; it takes {picture.question.goal} to fall and "
-            "then to rise over size."
+            f"{measured + len(skipped)} sizes and skipped {len(skipped)}; it takes {FIGURES[picture.question.goal]} to "
+            "fall and then to rise over size. Other choices are among those measured."
         )
     for step in search["steps"]:
         if step["reason"] and step["left_out"]:

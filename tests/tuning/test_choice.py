@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.analysis.records import records
 from harness.cost.book import load_book
@@ -16,8 +18,8 @@ from harness.cost.per_million import lambda_usd
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
 from harness.rows import Outcome
-from harness.tuning.blocks import figures, usd_intervals
-from harness.tuning.choice import choices
+from harness.tuning.blocks import Figures, figures, usd_intervals
+from harness.tuning.choice import best, choices
 from harness.tuning.picture import COLUMNS, Picture, picture_of
 from harness.tuning.question import Question
 from harness.tuning.sentences import sentences
@@ -215,6 +217,45 @@ def test_every_placement_has_its_picture_and_the_report_holds_them(tmp_path: Pat
     assert len(told["tune"]["sizes"]) == 6
     assert {row["goal"] for row in told["tune"]["choices"]} == {"cost", "speed", "balanced"}
     assert any("no drop" in text for text in told["sentences"])
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3)), min_size=1, max_size=12),
+    st.floats(0, 1),
+)
+def test_the_balance_is_that_of_lambda_power_tuning(sizes: list[tuple[float, float]], weight: float) -> None:
+    usd = {str(number): cost for number, (cost, _) in enumerate(sizes)}
+    time_s = {str(number): time for number, (_, time) in enumerate(sizes)}
+    found = best(Figures(pd.DataFrame(), pd.DataFrame(), time_s, usd), "balanced", weight, list(usd))
+    score = {
+        arm: weight * usd[arm] / max(usd.values()) + (1 - weight) * time_s[arm] / max(time_s.values())
+        for arm in usd
+    }
+    assert found is not None
+    assert score[found] == min(score.values())
+    for goal, figure in (("cost", usd), ("speed", time_s)):
+        arm = best(Figures(pd.DataFrame(), pd.DataFrame(), time_s, usd), goal, weight, list(usd))  # type: ignore[arg-type]
+        assert arm is not None
+        assert figure[arm] == min(figure.values())
+
+
+def test_of_equally_cheap_sizes_the_faster_is_taken_and_of_equally_fast_ones_the_cheaper() -> None:
+    figures_ = Figures(
+        pd.DataFrame(), pd.DataFrame(), {"a": 2.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "c": 3.0}
+    )
+    assert best(figures_, "cost", 0.5, ["a", "b", "c"]) == "b"
+    assert best(figures_, "speed", 0.5, ["c", "b", "a"]) == "b"
+
+
+def test_a_sweep_that_ended_before_its_first_block_has_an_empty_picture(tmp_path: Path) -> None:
+    run = make_sweep(tmp_path / "r", functions_only("128,512"), Law(cpu_bound_s), blocks=0)
+    found = picture_of(run)
+    assert found is not None
+    assert found.sizes.empty
+    assert choices(found).empty
+    for path in write_reports(run):
+        assert path.exists()
+    assert as_json(run)["tune"]["sizes"] == []
 
 
 def test_an_ordinary_run_has_no_such_picture(tmp_path: Path) -> None:
