@@ -23,6 +23,9 @@ from harness.tuning.question import KEY, Question
 from harness.tuning.search import FEWEST_TO_SEARCH, fibonacci_search
 from harness.tuning.sweep import Sweep
 
+# A pair without a valid block in common tells nothing, so its round is repeated; not for ever, on a noisy machine.
+MOST_REPEATS = 2
+
 
 class SweepSizing(Sizing):
     """All sizes in every block; one at which nothing works is not tried again."""
@@ -89,12 +92,18 @@ class _Search:
         self.best: str | None = None
         self.possible = arms
         self.measured: set[str] = set()
+        self._repeats = 0
         self._search = fibonacci_search(len(arms))
         self._take(None)
 
     def wanted(self) -> set[str]:
         """What the next round has to measure."""
         return {*(self.pair or ()), *self.ends}
+
+    def again(self) -> bool:
+        """Whether a round of which nothing could be used is done again."""
+        self._repeats += 1
+        return self._repeats <= MOST_REPEATS
 
     def tell(self, left_is_better: bool) -> list[str]:
         """Take the outcome of a round; returns the sizes that are left out because of it, and were never measured."""
@@ -103,7 +112,7 @@ class _Search:
         kept = self.arms[:right] if left_is_better else self.arms[left + 1 :]
         left_out = [arm for arm in self.possible if arm not in kept and arm not in self.measured]
         self.possible = [arm for arm in self.possible if arm in kept]
-        self.ends = ()
+        self.ends, self._repeats = (), 0
         self._take(left_is_better)
         return left_out
 
@@ -181,6 +190,8 @@ class SearchSizing(SweepSizing):
             working = [arm for arm in search.arms if arm in search.measured and arm not in wrong]
             values = found.value(self.question.goal, self.question.weight, working)
             compared = compare_sizes(values, left, right, noise_floor(run, values), self.sweep.scenario.seed)
+            if not compared.blocks and search.again():
+                return
         left_is_better = compared.ratio.value < 1
         left_out = search.tell(left_is_better)
         self._steps.append({

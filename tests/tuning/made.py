@@ -54,7 +54,8 @@ class Law:
     """How long the work takes at a size, and which sizes do not work.
 
     `time_s` is the median time of an item; blocks have luck of `block_spread` in common for all arms, and items
-    `item_spread` of their own (log scale). The first item of a block is cold, and takes `cold_s` longer.
+    `item_spread` of their own (log scale). The first item of a block is cold, and takes `cold_s` longer. In
+    `late_blocks` the driver was a second late, so nothing there is valid.
     """
 
     time_s: Callable[[SizedArm], float]
@@ -64,6 +65,7 @@ class Law:
     block_spread: float = 0.1
     item_spread: float = 0.02
     cold_s: float = 0.5
+    late_blocks: tuple[int, ...] = ()
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
 
@@ -107,7 +109,8 @@ def write_block(writer: RunWriter, made: Sweep, law: Law, block: int, names: Seq
             due_ns = begun_ns + number * GAP_NS
             done_ns = due_ns + round((time_s + cold_s) * 1e9)
             row = an_attempt(
-                run=writer.run, block=block, arm=name, placement=kind, sequence=number, due_ns=due_ns, sent_ns=due_ns,
+                run=writer.run, block=block, arm=name, placement=kind, sequence=number, due_ns=due_ns,
+                sent_ns=due_ns + 10**9 * (block in law.late_blocks),
                 started_ns=done_ns, done_ns=done_ns, latency_s=time_s + cold_s, cold=number == 0, init_s=cold_s,
                 handler_s=time_s, duration_s=time_s, outcome=law.outcome(arm), memory_peak_bytes=law.peak_mb * MIB,
                 billed_s=float(np.ceil((time_s + cold_s) * 1000) / 1000) if kind == "function" else None,

@@ -178,6 +178,20 @@ def test_a_step_within_the_noise_is_told_and_no_claim(tmp_path: Path) -> None:
     assert all("a claim takes 10" in step["reason"] for step in hasty.manifest[KEY]["search"]["steps"])
 
 
+def test_a_round_of_which_nothing_can_be_used_is_repeated_but_not_for_ever(tmp_path: Path) -> None:
+    made = functions_only(TWELVE, blocks=2)
+    asked = Question("steady", weight=1.0)
+    run = rounds(tmp_path / "once", made, asked, Law(valley_s(512), late_blocks=(0, 1)))
+    steps = run.manifest[KEY]["search"]["steps"]
+    assert steps[0]["blocks"] == 2
+    assert run.attempts["block"].nunique() == 2 * (len(steps) + 1)
+    assert run.manifest[KEY]["search"]["best"] == {"function": "function_512mb"}
+    never = rounds(tmp_path / "never", made, asked, Law(valley_s(512), late_blocks=tuple(range(100))))
+    steps = never.manifest[KEY]["search"]["steps"]
+    assert all("no block in which both" in step["reason"] for step in steps)
+    assert never.attempts["block"].nunique() == 2 * 3 * len(steps)
+
+
 def test_placements_are_searched_at_once_and_few_sizes_are_all_measured(tmp_path: Path) -> None:
     made = sweep(scenario(blocks=3), parse_memory("128,256,512,1024,1769,3008"), parse_vcpu("0.5,1"))
     run = rounds(
