@@ -31,6 +31,7 @@ LAYERS = [
     ["harness.session"],
     ["harness.cost"],
     ["harness.judgement"],
+    ["harness.tuning"],
     ["harness.report"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],

@@ -15,6 +15,7 @@ import click
 from harness import __version__
 from harness.cli.options import engine_options, run_options, seconds, share
 from harness.cli.push import push
+from harness.cli.tune import tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ def main() -> None:
     """
 
 
-main.add_command(push)
+for command in (push, tune):
+    main.add_command(command)
 
 
 @main.command()

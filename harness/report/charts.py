@@ -17,6 +17,7 @@ from harness.analysis.cells import block_medians, valid_items
 from harness.analysis.containers import lives
 from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
+from harness.report.tune_chart import tune
 
 # Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
 # For parts, so that none of them looks like an arm.
@@ -261,6 +262,13 @@ def timeline(contents: Contents) -> Any:
 
 
 CHARTS = [
+    (
+        "tune", "Time and cost over size",
+        "A panel for each placement: time and cost over size, each with its 95 % interval; the dashed line is the 95th "
+        "percentile where there are enough items, diamonds are the median of cold starts. Labels on top are the "
+        "choices; sizes in red do not work.",
+        "tune.csv", tune,
+    ),
     (
         "latency", "How long items took",
         "Each line rises to the share of items that were done within that time, counted from when they were due. "

@@ -14,6 +14,8 @@ from harness.cost.book import load_book
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
 from harness.runs import Run
+from harness.tuning.picture import Picture, picture_of
+from harness.tuning.sentences import sentences as tuning_sentences
 
 
 @dataclass
@@ -28,8 +30,13 @@ class Contents:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """The result in words, the verdict first."""
-        return analysis.sentences(self.run)
+        """The result in words, the verdict first; of a sweep, which size to choose."""
+        return tuning_sentences(self.picture) if self.picture else analysis.sentences(self.run)
+
+    @cached_property
+    def picture(self) -> Picture | None:
+        """Cost and time over size, where the run is a sweep of sizes."""
+        return picture_of(self.run)
 
     @cached_property
     def comparison(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from harness.analysis.records import records
 from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
 from harness.report.service import service_tables
+from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -33,13 +34,16 @@ METRICS = {
 
 def first_tables(contents: Contents) -> list[Table]:
     """What a reader looks for first."""
+    if contents.picture is not None:
+        return [choices_table(contents.picture), _objectives(contents)]
     return [_objectives(contents), _summary(contents)]
 
 
 def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
+    sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
     return [
-        _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents), _cost(contents),
+        *sweep, _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents), _cost(contents),
         _parts(contents),
     ]  # fmt: skip
 

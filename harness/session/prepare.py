@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import docker
 
@@ -26,6 +26,7 @@ from harness.scenario import ROOT, Scenario
 from harness.session.arm import Stage
 from harness.session.corpus import Corpus, load_corpus
 from harness.session.manifest import manifest
+from harness.session.sizing import Sizing
 
 EngineChoice = Literal["auto", "docker", "process"]
 NO_DOCKER = (
@@ -55,7 +56,8 @@ class Request:
     """What to run, where, and on what.
 
     With `precision` (0.05 is 5 %) the number of blocks is planned from a pilot; `budget_s` ends the run after the
-    block in which so many seconds have passed.
+    block in which so many seconds have passed. `sizing` stands in for the usual one, and `about` is added to the
+    manifest.
     """
 
     scenario: Scenario
@@ -65,6 +67,8 @@ class Request:
     command: tuple[str, ...] = ()
     precision: float | None = None
     budget_s: float | None = None
+    sizing: Sizing | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         balancer = _load_balancer(client, scenario, progress)
         hosting = _host(client, image, scenario, progress, lasting)
         clock = RunClock()
-        about = manifest(scenario, request.command, corpus, image, clock)
+        about = manifest(scenario, request.command, corpus, image, clock) | request.about
         writer = RunWriter(request.out / folder_name(scenario.name), about)
         undo.callback(writer.close, "failed")
         engine = _engine(client, image, writer.run, balancer)
