@@ -188,6 +188,13 @@ def load_book(region: str = DEFAULT_REGION) -> PriceBook:
     return read_book(max((PRICES / region).glob("*.json")))
 
 
+def book_of(manifest: Mapping[str, Any]) -> PriceBook:
+    """The book of a run: the newest of its scenario's region, with the scenario's own prices."""
+    scenario = manifest.get("scenario") or {}
+    book = load_book(scenario.get("region") or DEFAULT_REGION)
+    return book.with_overrides(scenario.get("prices") or {})
+
+
 def read_book(path: Path) -> PriceBook:
     """One book from its file; PriceError if anything in it is wrong."""
     book = read(path, TypeAdapter(_Book))

@@ -28,16 +28,15 @@ class Meaning(Strict):
     """What a key stands for.
 
     `usage_type` is without the prefix of a region, `match` holds further attributes of the product in the price list.
-    `via` says how it is refreshed: from the bulk files of the price list, its query API, the history of Spot prices, or
-    not at all, where AWS publishes no list. `hours` turns the list's price of an hour into one of a month.
+    `via` says how it is refreshed: from the bulk files of the price list, its query API, the history of Spot prices,
+    Lightsail's own API, or not at all, where AWS publishes no list.
     """
 
     unit: str
     service_code: str
     usage_type: str
     match: dict[str, str] = Field(default_factory=dict)
-    via: Literal["bulk", "query", "spot", "none"] = "bulk"
-    hours: Annotated[int, Field(ge=1)] = 1
+    via: Literal["bulk", "query", "spot", "lightsail", "none"] = "bulk"
 
 
 class InstanceType(Strict):
