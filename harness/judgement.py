@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from harness.analysis.cells import arms, block_cpu, block_medians, phases, valid_items
-from harness.cost.book import load_book
+from harness.cost.book import book_of
 from harness.cost.per_million import cost_per_million
 from harness.objectives import Objective
 from harness.runs import Run
@@ -162,7 +162,7 @@ def _usd_per_million(part: _Part) -> float:
     """The cost as run, of the blocks that the part has."""
     kept = part.run.attempts["block"].isin(part.blocks()) & (part.run.attempts["arm"] == part.arm)
     own = replace(part.run, attempts=part.run.attempts[kept])
-    table = cost_per_million(own, load_book())
+    table = cost_per_million(own, book_of(own.manifest))
     found = table[(table["arm"] == part.arm) & (table["phase"] == part.phase) & (table["basis"] == "as run")]
     return float(found["usd_per_million"].iloc[0]) if len(found) else math.nan
 

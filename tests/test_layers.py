@@ -16,6 +16,9 @@ LAYERS = [
         "harness.priority",
         "harness.statistics",
         "harness.pacer",
+        # Data, and what reads it: a scenario is checked against the book that will price it.
+        "harness.cost.catalogue",
+        "harness.cost.book",
     ],
     ["harness.objectives"],
     ["harness.scenario"],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cached_property
 
 import pandas as pd
 
 from harness import analysis
 from harness.analysis.instances import assumed
-from harness.cost.book import load_book
+from harness.cost.book import STALE_AFTER_DAYS, PriceBook, book_of
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
 from harness.runs import Run
@@ -20,6 +21,7 @@ class Contents:
     """Everything computed once from a run, for whichever reports are made of it."""
 
     run: Run
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
     summary: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,9 +38,14 @@ class Contents:
         return analysis.compare(self.run)
 
     @cached_property
+    def book(self) -> PriceBook:
+        """The prices of the run's region, with those that its scenario sets."""
+        return book_of(self.run.manifest)
+
+    @cached_property
     def cost(self) -> pd.DataFrame:
         """Cost per million items."""
-        return cost_per_million(self.run, load_book())
+        return cost_per_million(self.run, self.book)
 
     @cached_property
     def objectives(self) -> pd.DataFrame:
@@ -76,4 +83,20 @@ class Contents:
                 f"{', '.join(names)}: latencies include launch delays of instances that are assumed, not measured; the "
                 "table of launch delays has them apart."
             )
-        return told + list(self.run.manifest.get("warnings") or [])
+        return told + self._prices() + list(self.run.manifest.get("warnings") or [])
+
+    def _prices(self) -> list[str]:
+        told = []
+        if self.book.stale(self.today):
+            told.append(
+                f"The price book of {self.book.region} is of {self.book.date}, {self.book.age_days(self.today)} days "
+                f"ago: older than {STALE_AFTER_DAYS} days, it may be wrong by now. Refresh it with "
+                f"`harness prices update --region {self.book.region}`."
+            )
+        if self.book.overridden:
+            told.append(
+                "The scenario sets prices of its own, in place of AWS's: "
+                + ", ".join(f"{key} ${self.book.price(key):f}" for key in self.book.overridden)
+                + "."
+            )
+        return told
