@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from harness.cost.book import Price
 from harness.cost.tiers import Array, bounds, marginal_usd, tiered_usd
 
-# Beyond so many steps a curve goes on as a line, which is off by less than one step in ten thousand.
-MOST_STEPS = 10_000
+# Beyond so many steps a curve goes on as a line, which is off by less than one step in four thousand.
+MOST_STEPS = 4_000
 CENT_USD = 0.01
 
 
@@ -38,11 +38,6 @@ class Curve:
         where = np.asarray(at, dtype=np.float64)
         return self._on(np.searchsorted(self.starts, where, side="right") - 1, where)
 
-    def __add__(self, other: Curve) -> Curve:
-        starts = np.union1d(self.starts, other.starts)
-        slopes = self._slopes(starts) + other._slopes(starts)
-        return Curve(starts, self.after(starts) + other.after(starts), slopes)
-
     def priced(self, price: Price, *, free: bool) -> Curve:
         """What a growing quantity costs: US dollars over the same axis."""
         starts = [self.starts]
@@ -57,7 +52,7 @@ class Curve:
         values = tiered_usd(quantity, price, free=free)
         return Curve(merged, values, slopes * marginal_usd(middle, price, free=free))
 
-    def _on(self, segment: Array, at: Array) -> Array:
+    def _on(self, segment: NDArray[np.intp], at: Array) -> Array:
         return np.asarray(self.values[segment] + self.slopes[segment] * (at - self.starts[segment]))
 
     def _slopes(self, starts: Array) -> Array:
@@ -80,14 +75,17 @@ def stairs(width: float, height: float, least: int = 0) -> Curve:
 
 
 def floored(slope: float, floor_slope: float, until: float) -> Curve:
-    """`max(slope * x, floor_slope * min(x, until))`: a least charge for each of at most `until`."""
+    """`max(slope * x, floor_slope * min(x, until))`: a least charge for each of at most `until`; slopes above 0."""
     if slope >= floor_slope:
         return line(0, slope)
-    if slope <= 0:
-        return Curve(np.array([0.0, until]), np.array([0.0, floor_slope * until]), np.array([floor_slope, 0.0]))
-    over = floor_slope * until / slope
     level = floor_slope * until
-    return Curve(np.array([0.0, until, over]), np.array([0.0, level, level]), np.array([floor_slope, 0.0, slope]))
+    starts = np.array([0.0, until, level / slope])
+    return Curve(starts, np.array([0.0, level, level]), np.array([floor_slope, 0.0, slope]))
+
+
+def at_least(level: float, slope: float) -> Curve:
+    """`max(level, slope * x)`, both above 0."""
+    return Curve(np.array([0.0, level / slope]), np.array([level, level]), np.array([0.0, slope]))
 
 
 def levels(starts: ArrayLike, values: ArrayLike) -> Curve:
@@ -98,10 +96,12 @@ def levels(starts: ArrayLike, values: ArrayLike) -> Curve:
 
 def total(curves: list[Curve]) -> Curve:
     """The sum; 0 of none."""
-    summed = line(0, 0)
+    starts = np.unique(np.concatenate([[0.0], *(curve.starts for curve in curves)]))
+    values, slopes = np.zeros_like(starts), np.zeros_like(starts)
     for curve in curves:
-        summed = summed + curve
-    return summed
+        values += curve.after(starts)
+        slopes += curve._slopes(starts)
+    return Curve(starts, values, slopes)
 
 
 @dataclass(frozen=True, slots=True)
