@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from harness.analysis.cells import arms, block_cpu, block_medians, phases, valid_items
-from harness.cost.book import book_of
+from harness.cost.model import cost_model
 from harness.cost.per_million import cost_per_million
 from harness.objectives import Objective, objectives_of
 from harness.runs import Run
@@ -152,9 +152,7 @@ def _cpu_s_per_item(part: _Part) -> float:
 
 def _usd_per_million(part: _Part) -> float:
     """The cost as run, of the blocks that the part has."""
-    kept = part.run.attempts["block"].isin(part.blocks()) & (part.run.attempts["arm"] == part.arm)
-    own = replace(part.run, attempts=part.run.attempts[kept])
-    table = cost_per_million(own, book_of(own.manifest))
+    table = cost_per_million(cost_model(part.run), part.blocks())
     found = table[(table["arm"] == part.arm) & (table["phase"] == part.phase) & (table["basis"] == "as run")]
     return float(found["usd_per_million"].iloc[0]) if len(found) else math.nan
 

@@ -51,20 +51,23 @@ class Arm:
         return f"{noun} of {self.vcpu:g} vCPU and {self.memory_mb:g} MB on {self.compute.replace('_', ' ').title()}"
 
 
-def arms_of(run: Run) -> list[Arm]:
-    """Every arm but A/A duplicates, in the manifest's order. Arms that the manifest does not know cannot be priced."""
+def arms_of(run: Run, *, duplicates: bool = False) -> list[Arm]:
+    """Every arm in the manifest's order, without A/A duplicates unless they are asked for.
+
+    Arms that the manifest does not know cannot be priced.
+    """
     placements = (run.manifest.get("scenario") or {}).get("placements") or {}
     machine = (run.manifest.get("machine") or {}).get("architecture")
     return [
         Arm(
             name=name,
             kind=about["placement"],
-            settings=placements.get(name) or {},
+            settings=placements.get(about.get("duplicate_of") or name) or {},
             vcpu=about["limits"]["vcpu"],
             memory_mb=about["limits"]["memory_bytes"] / 2**20,
             parallel=about["parallel"],
             architecture="arm" if machine in {"aarch64", "arm64"} else "x86",
         )
         for name, about in arms(run).items()
-        if not about.get("duplicate_of") and "limits" in about
+        if (duplicates or not about.get("duplicate_of")) and "limits" in about
     ]

@@ -10,7 +10,7 @@ from harness.cost.book import Price
 from harness.cost.curve import Curve
 from harness.cost.quantity import Floored, Proportional, Quantity, Stepped, Summed
 from harness.cost.terms import Terms
-from harness.cost.tiers import in_words, number
+from harness.cost.tiers import amount, in_words, number
 
 Label = Literal["priced on measured", "priced on modelled"]
 MEASURED: Label = "priced on measured"
@@ -53,7 +53,7 @@ class Demand:
         price = self.price(terms)
         units = self.units(items)
         sums = in_words(units, price, free=self._free(terms))
-        return f"{words(self.quantity, items)} = {number(units)} {price.unit}s ({self.why}); {sums}"
+        return f"{words(self.quantity, items)} = {amount(units, price.unit)} ({self.why}); {sums}"
 
     def _free(self, terms: Terms) -> bool:
         return terms.free_tier and not self.never_free

@@ -11,6 +11,7 @@ import pandas as pd
 from harness.analysis.cells import CELL, valid_items, valid_tries
 from harness.analysis.containers import lives
 from harness.analysis.instances import instances
+from harness.analysis.records import records
 from harness.cost.terms import MINIMUM_S
 from harness.rows import NO_BLOCK
 from harness.runs import Run
@@ -48,7 +49,8 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
     table = table.reset_index().astype({"arm": str, "phase": str})
     span = span.reset_index().astype({"arm": str, "phase": str})
     table = table.merge(_jobs(run, tries, speed_factor), on=CELL, how="left")
-    table = table.merge(_tasks(run, span, speed_factor), on=CELL, how="left")
+    table = table.merge(_tasks(run, span), on=CELL, how="left")
+    table["task_s"] = table["tasks"] * table["span_s"]
     return _with_instances(run, table, speed_factor)[[*CELL, *SUMS]].fillna(0.0)
 
 
@@ -57,9 +59,9 @@ def task_lives(run: Run) -> pd.DataFrame:
     started = run.events[run.events["kind"] == "container_started"]
     detail = started["detail"].astype(str)
     other = started.loc[detail.str.contains('"role"', regex=False), ["container", "detail"]]
-    roles = {str(row.container): json.loads(row.detail)["role"] for row in other.itertuples(index=False)}
+    others = [str(row.container) for row in records(other) if json.loads(row.detail)["role"] != "task"]
     table = lives(run.events[run.events["block"] > NO_BLOCK])
-    return table[table["container"].map(lambda name: roles.get(name, "task") == "task")]
+    return table[~table["container"].isin(others)]
 
 
 def billed_s(local_s: Any, speed_factor: float) -> Any:
@@ -89,26 +91,24 @@ def _jobs(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
     mine = tries.loc[(tries["placement"] == "batch").to_numpy(), [*CELL, "container"]].drop_duplicates()
     mine = mine.astype({"arm": str, "phase": str, "container": str})
     found = task_lives(run)
-    found["job_s"] = (found["ended_ns"] - found["started_ns"]) / 1e9
-    found["billed_job_s"] = billed_minutes_s(found["job_s"], speed_factor)
-    found["job_s"] *= speed_factor
+    lived_s = (found["ended_ns"] - found["started_ns"]).astype("float64") / 1e9
+    found = found.assign(job_s=lived_s * speed_factor, billed_job_s=billed_minutes_s(lived_s, speed_factor))
     joined = mine.merge(found, on=["block", "arm", "container"])
     columns = ["job_s", "billed_job_s"]
-    table = joined.groupby(CELL).agg(jobs=("job_s", "size"), job_s=("job_s", "sum"), billed_job_s=("billed_job_s", "sum"))
-    both = joined.groupby(["block", "arm"])[columns].sum()
-    every = found.groupby(["block", "arm"])[columns].sum().reindex(both.index)
-    for name in columns:
-        share = (every[name] / both[name]).rename("share")
-        table[name] *= table.join(share, on=["block", "arm"])["share"]
-    return table.reset_index()
+    table = joined.groupby(CELL)[columns].sum().join(joined.groupby(CELL).size().rename("jobs")).reset_index()
+    every = found.groupby(["block", "arm"])[columns].sum().reset_index()
+    every = table[["block", "arm"]].merge(every, on=["block", "arm"], how="left")
+    of_items = table.groupby(["block", "arm"])[columns].transform("sum")
+    table[columns] *= every[columns].to_numpy() / of_items.to_numpy()
+    return table
 
 
-def _tasks(run: Run, span: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
-    """Seconds of tasks within each cell, from its first item due to its last one done."""
+def _tasks(run: Run, span: pd.DataFrame) -> pd.DataFrame:
+    """How many tasks there were in each cell, at the mean from its first item due to its last one done."""
     pairs = span.merge(task_lives(run), on=["block", "arm"])
     begin, end = np.maximum(pairs["first"], pairs["started_ns"]), np.minimum(pairs["done"], pairs["ended_ns"])
-    pairs["task_s"] = ((end - begin) / 1e9).clip(lower=0.0) * speed_factor
-    return pairs.groupby(CELL)["task_s"].sum().reset_index()
+    pairs["tasks"] = (end - begin).clip(lower=0) / (pairs["done"] - pairs["first"])
+    return pairs.groupby(CELL)["tasks"].sum().reset_index()
 
 
 def _with_instances(run: Run, table: pd.DataFrame, speed_factor: float) -> pd.DataFrame:

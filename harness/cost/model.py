@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.once import once
 from harness.cost import batch, common, function, service
 from harness.cost.arms import Arm, arms_of
 from harness.cost.book import PriceError, book_of
@@ -52,10 +53,15 @@ class CostModel:
         return cell_sums(self.run, self.terms.speed_factor)
 
     @cached_property
+    def arms(self) -> list[Arm]:
+        """Every arm but A/A duplicates."""
+        return arms_of(self.run)
+
+    @cached_property
     def options(self) -> list[Option]:
         """Every arm that finished an item in a valid cell and has prices, in the manifest's order."""
         found = []
-        for arm in arms_of(self.run):
+        for arm in self.arms:
             sums = block_sums(arm, self.cells, bursts(self.run))
             if sums is None:
                 self.unpriced[arm.name] = "it finished no item in a valid cell"
@@ -135,8 +141,9 @@ class CostModel:
         return utilisation(self.run, arm, sums.figures().rate_per_s, self.terms.speed_factor)
 
 
-def model_of(run: Run, **changes: Any) -> CostModel:
-    """On the scenario's own terms, with changes of them."""
+@once
+def cost_model(run: Run) -> CostModel:
+    """On the scenario's own terms: its region, prices and speed factor; without the free tier, evenly all month."""
     scenario = run.manifest.get("scenario") or {}
     terms = Terms(book_of(run.manifest), float(scenario.get("speed_factor") or 1.0))
-    return CostModel(run, replace(terms, **changes), int(run.manifest.get("seed") or 0))
+    return CostModel(run, terms, int(run.manifest.get("seed") or 0))

@@ -53,6 +53,11 @@ def number(value: float) -> str:
     return f"{value:,.{places}f}".rstrip("0").rstrip(".")
 
 
+def amount(value: float, unit: str) -> str:
+    """A number with its unit: 8.08 GB, 384 requests."""
+    return f"{number(value)} {unit if unit == 'GB' or value == 1 else unit + 's'}"
+
+
 def _decimal(usd: float) -> str:
     return f"{usd:.12f}".rstrip("0").rstrip(".") or "0"
 
