@@ -36,7 +36,7 @@ class Utilisation:
     feasible: bool = True
 
 
-def utilisation(run: Run, arm: Arm, rate_per_s: float, speed_factor: float) -> Utilisation:
+def utilisation(run: Run, arm: Arm, rate_per_s: float) -> Utilisation:
     """Of a service's tasks, each of which does `rate_per_s` items a second (of AWS) at the most."""
     times_s = _service_times_s(run, arm, rate_per_s)
     found = [_of_objective(each, times_s) for each in objectives_of(run.manifest) if _concerns(each, arm)]

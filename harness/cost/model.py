@@ -66,13 +66,16 @@ class CostModel:
             if sums is None:
                 self.unpriced[arm.name] = "it finished no item in a valid cell"
                 continue
-            option = Option(arm, sums, sums.figures(), self._utilisation(arm, sums))
+            option = self._option(arm, sums, sums.figures())
             try:
-                self.curve(option)
+                priced = bool(np.isfinite(self.curve(option)(1.0)))
             except (PriceError, ValueError) as error:
                 self.unpriced[arm.name] = str(error)
                 continue
-            found.append(option)
+            if priced:
+                found.append(option)
+            else:
+                self.unpriced[arm.name] = "no container of it was seen to start and to end"
         return found
 
     def option(self, name: str) -> Option:
@@ -131,14 +134,24 @@ class CostModel:
             each.name: [self.curve(each, figures[each.name]) for figures in self.drawn] for each in self.options
         }
 
-    def on(self, **changes: Any) -> CostModel:
-        """The same run on other terms."""
-        return CostModel(self.run, replace(self.terms, **changes), self.seed)
+    def slower(self, option: Option, factor: float) -> Option:
+        """An option with every second times `factor`: items that take longer, or an AWS that is slower."""
+        return self._option(option.arm, option.sums, option.figures.slower(factor))
 
-    def _utilisation(self, arm: Arm, sums: BlockSums) -> Utilisation | None:
-        if arm.kind != "service":
-            return None
-        return utilisation(self.run, arm, sums.figures().rate_per_s, self.terms.speed_factor)
+    def on(self, **changes: Any) -> CostModel:
+        """The same figures on other terms; another speed takes a model of its own.
+
+        TypeError if the speed is to change.
+        """
+        if "speed_factor" in changes:
+            raise TypeError("another speed_factor changes the figures: make a CostModel of it")
+        other = CostModel(self.run, replace(self.terms, **changes), self.seed)
+        other.__dict__["cells"] = self.cells
+        return other
+
+    def _option(self, arm: Arm, sums: BlockSums, figures: Figures) -> Option:
+        used = utilisation(self.run, arm, figures.rate_per_s) if arm.kind == "service" else None
+        return Option(arm, sums, figures, used)
 
 
 @once

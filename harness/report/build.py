@@ -13,7 +13,7 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md`, `report.html`; `lambda_metrics.csv` of functions and `instances.csv` of batch.
+    """`summary.csv`, `report.md`, `report.html`, `bill.csv`; `lambda_metrics.csv` of functions, `instances.csv` of batch.
 
     Returns their paths.
     """
@@ -22,7 +22,9 @@ def write_reports(run: Run) -> list[Path]:
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
-    for name, table in (("lambda_metrics", lambda_metrics(run)), ("instances", instances(run))):
+    for name, table in (
+        ("lambda_metrics", lambda_metrics(run)), ("instances", instances(run)), ("bill", contents.bill),
+    ):  # fmt: skip
         if len(table):
             paths.append(run.folder / f"{name}.csv")
             table.to_csv(paths[-1], index=False)

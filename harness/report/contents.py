@@ -10,7 +10,11 @@ import pandas as pd
 
 from harness import analysis
 from harness.analysis.instances import assumed
-from harness.cost.book import STALE_AFTER_DAYS, PriceBook, book_of
+from harness.cost.bill import bill
+from harness.cost.book import STALE_AFTER_DAYS, PriceBook
+from harness.cost.breakeven import break_even
+from harness.cost.model import CostModel, cost_model
+from harness.cost.month import load_of, month
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
 from harness.runs import Run
@@ -40,12 +44,32 @@ class Contents:
     @cached_property
     def book(self) -> PriceBook:
         """The prices of the run's region, with those that its scenario sets."""
-        return book_of(self.run.manifest)
+        return self.model.terms.book
+
+    @cached_property
+    def model(self) -> CostModel:
+        """What the placements of the run cost, on the scenario's terms."""
+        return cost_model(self.run)
 
     @cached_property
     def cost(self) -> pd.DataFrame:
         """Cost per million items."""
-        return cost_per_million(self.run, self.book)
+        return cost_per_million(self.model)
+
+    @cached_property
+    def bill(self) -> pd.DataFrame:
+        """What AWS would bill for the run."""
+        return bill(self.run, self.model.terms)
+
+    @cached_property
+    def month(self) -> pd.DataFrame:
+        """A month at stated loads, first without and then with the free tier."""
+        return pd.concat([month(self.model), month(self.model.on(free_tier=True))], ignore_index=True)
+
+    @cached_property
+    def break_even(self) -> pd.DataFrame:
+        """Where the cheaper of two placements changes."""
+        return break_even(self.model, load_of(self.run)[0])
 
     @cached_property
     def objectives(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.report.costs import cost_tables
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -36,7 +37,7 @@ def first_tables(contents: Contents) -> list[Table]:
 
 def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
-    return [_comparison(contents), _cold(contents), _cost(contents), _parts(contents)]
+    return [_comparison(contents), _cold(contents), *cost_tables(contents), _parts(contents)]
 
 
 def _objectives(contents: Contents) -> Table:
@@ -114,24 +115,6 @@ def _cold(contents: Contents) -> Table:
         "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
     )
     return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, 11)
-
-
-def _cost(contents: Contents) -> Table:
-    rows = [
-        [
-            row.arm,
-            row.phase,
-            row.basis,
-            units.money(row.usd_per_million),
-            row.formula,
-            row.label,
-            row.price_date,
-        ]
-        for row in records(contents.cost)
-    ]
-    headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
-    note = "Free tiers are left out. Local seconds are priced as if AWS were as fast as this machine."
-    return Table("Cost per million items", headings, rows, note)
 
 
 def _parts(contents: Contents) -> Table:
