@@ -11,6 +11,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = [
     [
         "harness.rows",
+        "harness.sizes",
         "harness.arrivals",
         "harness.clock",
         "harness.priority",
@@ -33,6 +34,7 @@ LAYERS = [
     ["harness.session"],
     ["harness.cost"],
     ["harness.judgement"],
+    ["harness.advice"],
     ["harness.report"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
@@ -81,7 +83,7 @@ def test_no_module_imports_from_a_later_layer() -> None:
 def test_nothing_after_the_run_folder_imports_what_makes_it() -> None:
     makers = ("harness.engines", "harness.placements", "harness.driver", "harness.session", "docker")
     for name, path in modules():
-        if name.startswith(("harness.analysis", "harness.cost", "harness.judgement", "harness.report")):
+        if name.startswith(("harness.analysis", "harness.cost", "harness.judgement", "harness.advice", "harness.report")):
             assert not [found for found in imports(path) if found.startswith(makers)], name
 
 
