@@ -1,7 +1,7 @@
 """The sizes that services come in: Fargate's pairs of vCPU and memory, and Lightsail's bundles.
 
-Sources: Amazon ECS Developer Guide, "Task CPU and memory"; Amazon Lightsail documentation, "Container service capacity" and
-"CPU utilization and burst capacity"; all read 2026-11-23.
+Sources: Amazon ECS Developer Guide, "Task CPU and memory"; Amazon Lightsail documentation, "Container service
+capacity" and "CPU utilization and burst capacity"; all read 2026-11-23.
 """
 
 from __future__ import annotations

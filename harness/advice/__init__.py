@@ -11,7 +11,10 @@ from harness.advice.exclusions import Exclusion, exclusions
 from harness.advice.flips import Flip, flips
 from harness.advice.question import Question
 from harness.advice.ranking import Confidence, Ranked, cheapest, confidence, ranking
+from harness.analysis import units
 from harness.runs import Run
+
+WAIT = "if an item may wait an hour, jobs of {arm} that collect items for so long cost {usd} a month"
 
 __all__ = ["Advice", "Question", "advise", "as_json"]
 
@@ -27,7 +30,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The answer; `ranked` are the placements that nothing rules out, cheapest first, and the first of them is the best.
+    """The answer; `ranked` are the placements that nothing rules out, cheapest first: the first of them is the best.
 
     `premium_usd` is what choosing the second costs more a month. Prices are US dollars a month.
     """
@@ -75,7 +78,16 @@ def advise(run: Run, question: Question | None = None) -> Advice:
         to = cheapest(other, names, items)
         if to != ranked[0].arm:
             which = "without" if asked.free_tier else "with"
-            flipped.append(Flip("free tier", float("nan"), float("nan"), float("nan"), to, f"{which} the free tier {to} is cheaper"))
+            flipped.append(
+                Flip(
+                    "free tier",
+                    float("nan"),
+                    float("nan"),
+                    float("nan"),
+                    to,
+                    f"{which} the free tier {to} is cheaper",
+                )
+            )
     return Advice(
         run=str(run.manifest.get("run") or run.folder.name),
         items_per_month=items,
@@ -92,7 +104,7 @@ def advise(run: Run, question: Question | None = None) -> Advice:
         cautions=tuple(cautions(model, ranked, items)),
         flips=tuple(flipped),
         alternatives=tuple(
-            Alternative(arm, usd, f"if an item may wait an hour, jobs of {arm} that collect them for so long cost {usd:,.2f}")
+            Alternative(arm, usd, WAIT.format(arm=arm, usd=units.money(usd)))
             for arm, usd in hourly_batch(model, items)
             if ranked and usd < ranked[0].usd
         ),

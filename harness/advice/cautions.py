@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.advice.flips import Flip
 from harness.advice.ranking import Confidence, Ranked
+from harness.analysis import units
 from harness.analysis.records import records
 from harness.analysis.summary import summarise
 from harness.cost.demand import Demand
@@ -38,50 +39,58 @@ def cautions(model: CostModel, ranked: list[Ranked], items: float) -> list[Cauti
     return found + [Caution("", text) for text in _general(model)]
 
 
-def measurements(
-    model: CostModel, ranked: list[Ranked], sure: Confidence, flipped: list[Flip]
-) -> list[str]:
+def measurements(model: CostModel, ranked: list[Ranked], sure: Confidence, flipped: list[Flip]) -> list[str]:
     """What to measure next, most telling first; empty where nothing is open."""
     told = []
     if sure.blocks < MIN_BLOCKS_FOR_CLAIM:
-        told.append(f"More blocks: {sure.blocks} were valid, a claim takes {MIN_BLOCKS_FOR_CLAIM} (--repeat 12).")
+        told.append(
+            f"More blocks: {sure.blocks} were valid, a claim takes {MIN_BLOCKS_FOR_CLAIM} (--repeat 12)."
+        )
     elif not math.isnan(sure.share) and sure.share < SURE:
-        told.append(f"More blocks, as the order is not sure: intervals halve with four times as many (--repeat {4 * sure.blocks}).")
+        told.append(
+            f"More blocks: the order is not sure. Four times as many halve the intervals (--repeat {4 * sure.blocks})."
+        )
     verdicts = judge(model.run)
     for row in records(verdicts[verdicts["verdict"] == "undecided"]):
-        told.append(f"Whether {row.arm} meets {row.objective} in phase {row.phase} is open ({row.reason}): more blocks.")
+        told.append(
+            f"Whether {row.arm} meets {row.objective} in phase {row.phase} is open ({row.reason}): more blocks."
+        )
     if any(flip.over == "speed" for flip in flipped):
         told.append(
-            "The speed of AWS: run the same image there once, divide its time by that of this run, and give the result as "
-            "speed_factor; the answer depends on it."
+            "The speed of AWS, on which the answer depends: run the same image there once, divide its time by that of "
+            "this run, and give the result as speed_factor."
         )
     for each in ranked:
         option = model.option(each.arm)
         if option.arm.kind == "service" and not option.sums.saturated:
             told.append(
-                f"What a task of {each.arm} can do at the most: no phase of this run kept it busy. Add one in which all "
-                'items come at once (kind = "drop").'
+                f"What a task of {each.arm} can do at the most: no phase of this run kept it busy. Add one in which "
+                'all items come at once (kind = "drop").'
             )
     if not objectives_of(model.run.manifest):
-        told.append('What you need: state an objective, such as "latency_p95_s < 0.5"; without one only cost decides.')
+        told.append(
+            'What you need: state an objective, such as "latency_p95_s < 0.5"; without one only cost decides.'
+        )
     return told
 
 
 def _of(model: CostModel, option: Option, items: float) -> Iterator[str]:
     run, arm = model.run, option.arm
     if arm.kind == "function":
-        limit = int(arm.settings.get("reserved_concurrency") or arm.settings.get("account_concurrency") or CONCURRENCY)
+        limit = int(
+            arm.settings.get("reserved_concurrency") or arm.settings.get("account_concurrency") or CONCURRENCY
+        )
         at_once = model.terms.shape.peak_per_s(items) * option.figures.invocations * option.figures.billed_s
         if at_once > NEAR * limit:
             yield (
-                f"about {at_once:,.0f} invocations would run at once in the busiest hour, and {limit:,} are allowed: beyond "
-                "that AWS refuses them (429) until the limit is raised"
+                f"about {at_once:,.0f} invocations would run at once in the busiest hour, and {limit:,} are allowed: "
+                "beyond that AWS refuses them (429) until the limit is raised"
             )
     if arm.compute in {"SPOT", "FARGATE_SPOT"}:
         taken = int(((run.events["arm"] == arm.name) & (run.events["kind"] == "instance_interrupted")).sum())
         yield (
-            f"Spot capacity can be taken away with two minutes' notice ({taken} times in this run, as the scenario asked); "
-            "its price changes from day to day"
+            f"Spot capacity can be taken away with two minutes' notice ({taken} times in this run, as the scenario "
+            "asked); its price changes from day to day"
         )
     if arm.compute == "LIGHTSAIL_INSTANCES":
         yield "a Lightsail instance is held to a small share of its CPU once its savings are used up; it does not scale"
@@ -90,8 +99,12 @@ def _of(model: CostModel, option: Option, items: float) -> Iterator[str]:
     failed = int((own["failed"] + own["dropped"]).sum())
     if failed:
         yield f"{failed} of {int(own['planned'].sum())} items failed; each try is paid for"
-    if option.utilisation is not None and not option.utilisation.feasible:
-        yield f"by the queue model {option.utilisation.why}"
+    if option.utilisation is not None:
+        used = option.utilisation
+        yield (
+            f"a task does {option.figures.rate_per_s:.3g} items/s when never idle, and is planned to be busy "
+            f"{units.percent(used.share)} of the time ({used.why}), so that queues stay short"
+        )
     recalled = sorted({
         each.key for each in model.demands(option) if each.price(model.terms).status == "recalled"
     })  # fmt: skip

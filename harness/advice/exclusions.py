@@ -1,7 +1,7 @@
 """What rules a placement out, whatever it costs, each with the rows that show it.
 
-Source of Lambda's limits: AWS Lambda Developer Guide, "Lambda quotas", read 2026-11-23: 900 s, 10,240 MB of memory and as
-much of /tmp, images of 10 GB, payloads of 6 MB in a request and 1 MB in an event.
+Source of Lambda's limits: AWS Lambda Developer Guide, "Lambda quotas", read 2026-11-23: 900 s, 10,240 MB of memory and
+as much of /tmp, images of 10 GB, payloads of 6 MB in a request and 1 MB in an event.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def _payload(arm: Arm, bad: pd.DataFrame) -> Iterator[Exclusion]:
     own_bytes = len(json.dumps(arm.settings["payload"]).encode()) if arm.settings.get("payload") else 0
     refused = int(bad["error"].astype(str).str.contains(TOO_LARGE).sum())
     if own_bytes > most_bytes or refused:
-        evidence = f"{refused} invocations were refused" if refused else f"the payload has {units.size(own_bytes)}"
+        evidence = (
+            f"{refused} invocations were refused" if refused else f"the payload has {units.size(own_bytes)}"
+        )
         reason = f"a payload of an {how} has {units.size(most_bytes)} at the most" if how == "event" else (
             f"a payload of a {how} or its answer has {units.size(most_bytes)} at the most")  # fmt: skip
         yield Exclusion(arm.name, "payload", reason, evidence)

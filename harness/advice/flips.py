@@ -84,7 +84,8 @@ def _price(ranked: list[Ranked]) -> Iterator[Flip]:
     best, second = ranked[:2]
     if best.own_usd > 0:
         at = (second.usd - best.common_usd) / best.own_usd
-        text = f"if the prices of {best.arm} alone rose to {units.digits(at)} times those of now, {second.arm} is cheaper"
+        times = f"{units.digits(at)} times those of now"
+        text = f"if the prices of {best.arm} alone rose to {times}, {second.arm} is cheaper"
         yield Flip("price", at, np.nan, np.nan, second.arm, text)
 
 
@@ -93,9 +94,10 @@ def _speed(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[Fli
     for factor in SPEEDS:
         to = cheapest(model, names, items, factor)
         if to != names[0]:
+            speed = model.terms.speed_factor * factor
             what = "half" if factor > 1 else "twice"
-            text = f"if AWS is {what} as fast as taken here (speed factor {model.terms.speed_factor * factor:g}), {to} is cheaper"
-            yield Flip("speed", model.terms.speed_factor * factor, np.nan, np.nan, to, text)
+            text = f"if AWS is {what} as fast as taken here (speed factor {speed:g}), {to} is cheaper"
+            yield Flip("speed", speed, np.nan, np.nan, to, text)
 
 
 def _nearest(

@@ -38,5 +38,3 @@ class Question:
             return usual.on(free_tier=self.free_tier, shape=self.shape)
         terms = Terms(book_of(run.manifest), self.speed_factor, self.free_tier, self.shape)
         return CostModel(run, terms, usual.seed)
-
-

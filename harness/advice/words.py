@@ -11,9 +11,9 @@ from harness.advice.ranking import Ranked
 from harness.analysis import units
 
 KINDS = {
-    "function": "AWS starts it when an item comes and bills the milliseconds that it runs; nothing runs, or costs, in between.",
-    "batch": "Items are collected into jobs, each a container that starts, works through them and ends; nothing runs in between.",
-    "service": "Containers are kept running behind one address and are paid for around the clock, busy or not.",
+    "function": "AWS starts it when an item comes and bills the milliseconds that it runs; in between nothing runs.",
+    "batch": "Items are collected into jobs, each a container that starts, works through them and ends.",
+    "service": "Containers are kept running behind one address and paid for around the clock, busy or not.",
 }
 
 
@@ -24,8 +24,14 @@ def paragraphs(advice: Advice) -> list[tuple[str, list[str]]]:
         ("Second best", list(_second(advice))),
         ("How sure", list(_sure(advice))),
         ("Ruled out", list(_excluded(advice))),
-        ("Where the answer flips", [f"{flip.over}: {flip.text}" for flip in advice.flips] or list(_never(advice))),
-        ("Other ways", [each.text + " dollars a month; this was not measured" for each in advice.alternatives]),
+        (
+            "Where the answer flips",
+            [f"{flip.over}: {flip.text}" for flip in advice.flips] or list(_never(advice)),
+        ),
+        (
+            "Other ways",
+            [f"{each.text}; this was not measured" for each in advice.alternatives],
+        ),
         ("Good to know", [f"{each.arm}: {each.text}" if each.arm else each.text for each in advice.cautions]),
         ("What would settle more", list(advice.measurements)),
         ("Prices", [_terms(advice)]),
@@ -38,13 +44,16 @@ def _answer(advice: Advice) -> Iterator[str]:
     if best is None:
         yield "None of the placements of this run can be advised: each is ruled out."
         return
-    need = f"meets {', '.join(advice.objectives)} at the least cost" if advice.objectives else "costs the least"
-    yield f"Use {best.arm}, a {best.told}: of what was measured it {need}. {KINDS[best.placement]}"
+    need = (
+        f"meets {', '.join(advice.objectives)} at the least cost" if advice.objectives else "costs the least"
+    )
+    yield f"Use {best.arm}, {_article(best.told)}: of what was measured it {need}. {KINDS[best.placement]}"
     yield f"{advice.items_per_month:,.0f} items a month ({advice.load}) cost {_usd(best)}."
     yield (
-        f"Of that, {units.money(best.own_usd)} are for the placement itself, "
-        f"{units.money(best.own_usd / advice.items_per_month * 1e6)} per million items, and {units.money(best.common_usd)} for "
-        "reading, writing and keeping pictures and rows and the image, which any placement costs."
+        f"Of that, {units.money(best.own_usd)} is for the placement itself, "
+        f"{units.money(best.own_usd / advice.items_per_month * 1e6)} per million items, and "
+        f"{units.money(best.common_usd)} for reading and storing items, results and rows and the image, which any "
+        "placement costs."
         if best.common_usd
         else ""
     )
@@ -56,8 +65,8 @@ def _second(advice: Advice) -> Iterator[str]:
     second = advice.second
     more = units.percent(advice.premium_usd / advice.best.usd)
     yield (
-        f"{second.arm}, {_article(second.told)}, for {_usd(second)}: {units.money(advice.premium_usd)} ({more}) a month more. "
-        f"{KINDS[second.placement]}"
+        f"{second.arm}, {_article(second.told)}, for {_usd(second)}: {units.money(advice.premium_usd)} ({more}) a "
+        f"month more. {KINDS[second.placement]}"
     )
     for other in advice.ranked[2:]:
         yield f"Then {other.arm}, {_article(other.told)}, for {_usd(other)}."
@@ -72,8 +81,9 @@ def _sure(advice: Advice) -> Iterator[str]:
         return
     agree = round(found.share * found.draws)
     yield (
-        f"{advice.best.arm} is the cheapest in {agree} of {found.draws} trials in which the {found.blocks} blocks (repeats) of "
-        "this run were drawn anew. That covers the luck of this machine, not the difference between it and AWS."
+        f"{advice.best.arm} is the cheapest in {agree} of {found.draws} trials in which the {found.blocks} blocks "
+        "(repeats) of this run were drawn anew. That covers the luck of this machine, not the difference between "
+        "it and AWS."
     )
 
 
@@ -84,20 +94,25 @@ def _excluded(advice: Advice) -> Iterator[str]:
 
 def _never(advice: Advice) -> Iterator[str]:
     if advice.second is not None:
-        yield "Nowhere from 1 to 10 billion items a month, nor for items that take a thousandth or a thousand times as long."
+        yield "Nowhere from 1 to 10 billion items a month, nor for items a thousand times as short or long."
 
 
 def _terms(advice: Advice) -> str:
     free = "with" if advice.free_tier else "without"
     return (
-        f"Published prices of {advice.region}, {advice.prices_of}, {free} the free tier; speed factor {advice.speed_factor:g}. "
-        "Left out: data transfer to the internet, your own log lines, taxes, discounts; docs/cost.md has the formulas."
+        f"Published prices of {advice.region}, {advice.prices_of}, {free} the free tier; speed factor "
+        f"{advice.speed_factor:g}. Left out: data transfer to the internet, your own log lines, taxes, discounts; "
+        "docs/cost.md has the formulas."
     )
 
 
 def _usd(ranked: Ranked) -> str:
     texts = [units.money(value) for value in (ranked.usd, ranked.low, ranked.high)]
-    return texts[0] if math.isnan(ranked.low) or len(set(texts)) == 1 else f"{texts[0]} ({texts[1]} to {texts[2]})"
+    return (
+        texts[0]
+        if math.isnan(ranked.low) or len(set(texts)) == 1
+        else f"{texts[0]} ({texts[1]} to {texts[2]})"
+    )
 
 
 def _article(told: str) -> str:

@@ -15,17 +15,34 @@ WIDTH = 110
 
 @click.command()
 @click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month.")
-@click.option("--free-tier/--no-free-tier", default=False, show_default=True, help="Whether the free tier is still unused.")
+@click.option(
+    "--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month."
+)
+@click.option(
+    "--free-tier/--no-free-tier",
+    default=False,
+    show_default=True,
+    help="Whether the free tier is still unused.",
+)
 @click.option(
     "--speed-factor",
     type=click.FloatRange(0.001, 1000),
     help="Seconds on AWS for each second here; the scenario's if not given.",
 )
 @click.option(
-    "--shape", type=click.Choice(["even", "diurnal"]), default="even", show_default=True, help="How items come over a day."
+    "--shape",
+    type=click.Choice(["even", "diurnal"]),
+    default="even",
+    show_default=True,
+    help="How items come over a day.",
 )
-@click.option("--hours", type=click.IntRange(1, 24), default=24, show_default=True, help="Hours of a day in which they come.")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 24),
+    default=24,
+    show_default=True,
+    help="Hours of a day in which they come.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON and nothing else.")
 def advise(
     run_folder: Path,

@@ -14,6 +14,14 @@ from harness.sizes import Size
 
 LIGHTSAIL = {"LIGHTSAIL_CONTAINERS": "container", "LIGHTSAIL_INSTANCES": "instance"}
 
+COMPUTE = {
+    "FARGATE": "Fargate",
+    "FARGATE_SPOT": "Fargate Spot",
+    "SPOT": "EC2 Spot",
+    "LIGHTSAIL_CONTAINERS": "a Lightsail container service",
+    "LIGHTSAIL_INSTANCES": "Lightsail instances",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -48,7 +56,11 @@ class Arm:
         if self.kind == "function":
             return f"Lambda function of {self.memory_mb:g} MB"
         noun = "Batch jobs" if self.kind == "batch" else "service tasks"
-        return f"{noun} of {self.vcpu:g} vCPU and {self.memory_mb:g} MB on {self.compute.replace('_', ' ').title()}"
+        where = COMPUTE.get(self.compute, self.compute)
+        if self.compute in LIGHTSAIL:
+            return f"{noun} on {where} ({self.settings.get('bundle')})"
+        billed = f", billed as {self.size}" if self.compute.startswith("FARGATE") else ""
+        return f"{noun} of {self.vcpu:g} vCPU and {self.memory_mb:g} MB on {where}{billed}"
 
 
 def arms_of(run: Run, *, duplicates: bool = False) -> list[Arm]:

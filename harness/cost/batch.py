@@ -23,8 +23,8 @@ PACKED_S = 300.0
 def demands(arm: Arm, figures: Figures, shape: Shape, collect_s: float | None = None) -> list[Demand]:
     """What a month takes. Items are collected as the scenario says, or for `collect_s` into one job.
 
-    In a job of five minutes, or of what came together, each item takes its handler's time and its share of the job's own
-    start. A collection costs a minute at the least.
+    In a job of five minutes, or of what came together, each item takes its handler's time and its share of the job's
+    own start. A collection costs a minute at the least.
     """
     window_s = collect_s if collect_s is not None else float(arm.settings.get("window_s") or 0.0)
     jobs = 1 if collect_s is not None else int(arm.settings.get("array_size") or 1)

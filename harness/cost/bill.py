@@ -21,6 +21,7 @@ from harness.cost.tiers import amount, in_words, tiered_usd
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 
+COUNTS = ["attempts", "ran", "finished", "invocations", "billed_s"]
 COLUMNS = ["arm", "part", "quantity", "unit", "usd", "usd_free_tier", "label", "formula"]
 
 
@@ -43,6 +44,10 @@ class _Seen:
     lives: pd.DataFrame
     instances: pd.DataFrame
 
+    def of(self, arm: Arm) -> dict[str, float]:
+        """The counts of an arm."""
+        return {name: float(self.counts[name].to_dict()[arm.name]) for name in COUNTS}
+
     def lives_s(self, arm: Arm) -> pd.Series:
         """Of each container of an arm; ValueError where none is known."""
         own = self.lives[self.lives["arm"] == arm.name]
@@ -54,8 +59,8 @@ class _Seen:
 def bill(run: Run, terms: Terms) -> pd.DataFrame:
     """One row for each arm (A/A duplicates too) and part: COLUMNS.
 
-    `usd_free_tier` is with the free tier, as though the arm were alone in its account. What has no price has NaN, and its
-    formula says why. Seconds are those of AWS: `terms.speed_factor` times what was measured.
+    `usd_free_tier` is with the free tier, as though the arm were alone in its account. What has no price has NaN, and
+    its formula says why. Seconds are those of AWS: `terms.speed_factor` times what was measured.
     """
     seen = _Seen(run, terms, _counts(run, terms.speed_factor), task_lives(run), instances(run))
     rows = [
@@ -93,8 +98,8 @@ def _own(arm: Arm, seen: _Seen) -> list[_Line]:
 
 
 def _function(arm: Arm, seen: _Seen) -> list[_Line]:
-    row = seen.counts.loc[arm.name]
-    count, seconds = int(row["invocations"]), float(row["billed_s"])
+    row = seen.of(arm)
+    count, seconds = round(row["invocations"]), float(row["billed_s"])
     lines = [_Line("requests", "lambda_request", count, f"{count:,} requests")]
     for part, (key, gb) in function.rates(arm).items():
         lines.append(_Line(part, key, gb * seconds, f"{gb:.6g} GB x {seconds:,.3f} s billed"))
@@ -131,7 +136,13 @@ def _instances(arm: Arm, seen: _Seen) -> list[_Line]:
         hours = seconds / 3600
         lines += [
             _Line("instances", f"ec2_{spot}{name.replace('.', '_')}", hours, how, label),
-            _Line("disk", "ebs_gp3_gb_month", hours * DISK_GB / MONTH_H, f"{DISK_GB} GB x {how} / {MONTH_H}", label),
+            _Line(
+                "disk",
+                "ebs_gp3_gb_month",
+                hours * DISK_GB / MONTH_H,
+                f"{DISK_GB} GB x {how} / {MONTH_H}",
+                label,
+            ),
             _Line("public IPv4", "public_ipv4_hour", hours, how, label),
         ]
     return lines
@@ -149,19 +160,30 @@ def _balancer(arm: Arm, seen: _Seen) -> list[_Line]:
     own = seen.lives[seen.lives["arm"] == arm.name]
     up_s = (own["ended_ns"].max() - own["started_ns"].min()) / 1e9 * seen.terms.speed_factor
     hours = float(np.ceil(up_s / 3600))
-    requests = int(seen.counts.loc[arm.name, "attempts"])
+    requests = round(seen.of(arm)["attempts"])
     units = requests / service.CONNECTIONS_PER_LCU_S / 3600
     addresses = service.BALANCER_ADDRESSES
     return [
         _Line("load balancer", "load_balancer_hour", hours, f"{hours:g} h, begun ones whole"),
-        _Line("load balancer", "load_balancer_lcu_hour", units, f"{requests:,} connections / 25 / 3600", MODELLED),
-        _Line("public IPv4", "public_ipv4_hour", addresses * hours, f"{addresses} of the load balancer x {hours:g} h"),
+        _Line(
+            "load balancer",
+            "load_balancer_lcu_hour",
+            units,
+            f"{requests:,} connections / 25 / 3600",
+            MODELLED,
+        ),
+        _Line(
+            "public IPv4",
+            "public_ipv4_hour",
+            addresses * hours,
+            f"{addresses} of the load balancer x {hours:g} h",
+        ),
     ]
 
 
 def _common(arm: Arm, seen: _Seen) -> list[_Line]:
-    row = seen.counts.loc[arm.name]
-    ran, done, outputs = int(row["ran"]), int(row["finished"]), common.outputs_per_item(seen.run)
+    row = seen.of(arm)
+    ran, done, outputs = round(row["ran"]), round(row["finished"]), common.outputs_per_item(seen.run)
     lines = [
         _Line("store reads", "s3_get", ran, f"{ran:,} tries", MODELLED),
         _Line("store writes", "s3_put", done * outputs, f"{done:,} items x {outputs}", MODELLED),
@@ -183,7 +205,7 @@ def _up_s(run: Run, arm: Arm) -> float:
 
 
 def _counts(run: Run, speed_factor: float) -> pd.DataFrame:
-    """By arm, over all attempts outside the calibration: attempts, ran, finished, invocations, billed_s."""
+    """By arm, over all attempts outside the calibration: COUNTS."""
     rows = run.attempts
     arm = rows["arm"].astype("category").cat
     within = rows["block"].to_numpy() > NO_BLOCK

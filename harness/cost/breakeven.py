@@ -38,10 +38,11 @@ MEMORY = _Axis("memory_mb", LEAST_MB, MOST_MB)
 def break_even(model: CostModel, items: float) -> pd.DataFrame:
     """One row for each pair of options and axis on which the cheaper one changes: COLUMNS.
 
-    `at` is the first crossing and `crossings` how many there are (steps make several where costs are close), `below` and
-    `above` who is cheaper before the first and after the last. `low` and `high` hold 95 % of the first crossings over
-    blocks drawn anew, `share` is how many of these draws cross at all. `equal`: both cost the same at `at`, to the cent;
-    else one steps over the other there. Duration is a multiple of the run's and memory is in MB, both at `items` a month.
+    `at` is the first crossing and `crossings` how many there are (steps make several where costs are close), `below`
+    and `above` who is cheaper before the first and after the last. `low` and `high` hold 95 % of the first crossings
+    over blocks drawn anew, `share` is how many of these draws cross at all. `equal`: both cost the same at `at`, to
+    the cent; else one steps over the other there. Duration is a multiple of the run's and memory is in MB, both at
+    `items` a month.
     """
     rows = [
         row
@@ -74,8 +75,8 @@ def plot_data(model: CostModel) -> pd.DataFrame:
 def memory_curve(model: CostModel, option: Option, items: float) -> Curve:
     """US dollars a month over the memory that an item needs, in MB, with times as measured.
 
-    A function's GB-seconds grow with it; Fargate's tasks and jobs grow by its sizes, of the same vCPU where there is one;
-    what has a fixed size stays as it is.
+    A function's GB-seconds grow with it; Fargate's tasks and jobs grow by its sizes, of the same vCPU where there is
+    one; what has a fixed size stays as it is.
     """
     arm = option.arm
     if arm.kind == "function":
@@ -88,12 +89,16 @@ def memory_curve(model: CostModel, option: Option, items: float) -> Curve:
         return total([each.over_items(model.terms) for each in demands])
     if not arm.compute.startswith("FARGATE"):
         return levels([0.0], [float(model.curve(option)(items))])
-    sizes = sorted({size.memory_mb for size in FARGATE if size.vcpu >= arm.vcpu - 0.01 and size.memory_mb <= MOST_MB})
+    sizes = sorted(
+        {size.memory_mb for size in FARGATE if size.vcpu >= arm.vcpu - 0.01 and size.memory_mb <= MOST_MB}
+    )
     settings = {key: value for key, value in arm.settings.items() if key != "task_memory_mb"}
     bills = []
     for memory_mb in sizes:
         own = replace(arm, memory_mb=float(memory_mb), settings=settings)
-        bills.append(sum(float(each.over_items(model.terms)(items)) for each in model.demands(option, arm=own)))
+        bills.append(
+            sum(float(each.over_items(model.terms)(items)) for each in model.demands(option, arm=own))
+        )
     return levels([0.0, *sizes[:-1]], bills)
 
 
@@ -102,7 +107,9 @@ def _by_memory(quantity: object, items: float, memory_mb: float) -> Proportional
     return Proportional(each=(quantity.fixed + items * (quantity.each + quantity.each_timed)) / memory_mb)
 
 
-def _row(model: CostModel, axis: _Axis, first: Option, second: Option, items: float) -> Iterator[tuple[object, ...]]:
+def _row(
+    model: CostModel, axis: _Axis, first: Option, second: Option, items: float
+) -> Iterator[tuple[object, ...]]:
     found = _crossings(model, axis, first, second, items)
     if not found:
         return
@@ -118,9 +125,7 @@ def _row(model: CostModel, axis: _Axis, first: Option, second: Option, items: fl
     )  # fmt: skip
 
 
-def _crossings(
-    model: CostModel, axis: _Axis, first: Option, second: Option, items: float
-) -> list[Crossing]:
+def _crossings(model: CostModel, axis: _Axis, first: Option, second: Option, items: float) -> list[Crossing]:
     if axis is LOAD:
         return load_crossings(model, first, second)
     if axis is DURATION:
@@ -140,9 +145,10 @@ def _drawn(
         pairs = zip(model.drawn_curves[first.name], model.drawn_curves[second.name], strict=True)
     else:
         pairs = zip(
-            *([model.duration_curve(each, items, drawn[each.name]) for drawn in model.drawn] for each in (first, second)),
+            *(
+                [model.duration_curve(each, items, drawn[each.name]) for drawn in model.drawn]
+                for each in (first, second)
+            ),
             strict=True,
         )
     return [crossings(one, two, axis.low, axis.high) for one, two in pairs]
-
-

@@ -3,7 +3,8 @@
 Its full rate is measured: finished items over the time of the tasks, in the phase with the highest throughput. How much
 of that may be used follows from the latency that is demanded, by a queue in which the measured times of handlers are
 served one after another, with arrivals at random (Poisson) and spread at random over tasks. Source of the recursion:
-Lindley, The theory of queues with a single server (Mathematical Proceedings of the Cambridge Philosophical Society 48, 1952).
+Lindley, The theory of queues with a single server (Mathematical Proceedings of the Cambridge Philosophical Society 48,
+1952).
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def bursts(run: Run) -> frozenset[str]:
 def latencies_s(
     times_s: NDArray[np.float64], load: float, seed: int = 1, count: int = ARRIVALS
 ) -> NDArray[np.float64]:
-    """Waiting and service of `count` arrivals at one server that `load` (0 to 1) keeps busy; times drawn from `times_s`."""
+    """Waiting and service of `count` arrivals at one server that `load` (0 to 1) keeps busy; times drawn from "
+    "`times_s`."""
     rng = np.random.default_rng(seed)
     service_s = rng.choice(times_s, count)
     gaps_s = rng.exponential(float(times_s.mean()) / load, count)
@@ -96,11 +98,11 @@ def _of_objective(objective: Objective, times_s: NDArray[np.float64]) -> Utilisa
 
 def _highest(times_s: NDArray[np.float64], quantile: float, bound_s: float) -> float:
     """The highest load at which this quantile of latency is within the bound."""
-    low, high = 0.0, MOST
+    low, high = MOST * 0.5**HALVINGS, MOST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         if float(np.quantile(latencies_s(times_s, middle), quantile)) <= bound_s:
             low = middle
         else:
             high = middle
-    return max(low, MOST / 2**HALVINGS)
+    return low

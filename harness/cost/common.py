@@ -49,6 +49,8 @@ def demands(run: Run, figures: Figures) -> list[Demand]:
         ),
     ]  # fmt: skip
     if held:
-        image = Demand("image", "ecr_gb_month", Proportional(fixed=held), f"{held:.3g} GB, {basis}", common=True)
+        image = Demand(
+            "image", "ecr_gb_month", Proportional(fixed=held), f"{held:.3g} GB, {basis}", common=True
+        )
         found.append(image)
     return found

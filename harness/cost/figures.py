@@ -20,9 +20,9 @@ DRAWS = 200
 class Figures:
     """Means for each finished item; seconds are AWS's.
 
-    `item_s` is the handler's time and `start_s` a job's life without it, for each job. `rate_per_s` is what one task (or
-    container) does while it is never idle: its throughput in the busiest phase, and where that left it idle, one item
-    after another as fast as handler and CPU share allow. NaN where an arm has none of it.
+    `item_s` is the handler's time and `start_s` a job's life without it, for each job. `rate_per_s` is what one task
+    (or container) does while it is never idle: its throughput in the busiest phase, and where that left it idle, one
+    item after another as fast as handler and CPU share allow. NaN where an arm has none of it.
     """
 
     invocations: float
@@ -103,7 +103,7 @@ def block_sums(arm: Arm, cells: pd.DataFrame, bursts: Collection[str]) -> BlockS
     return BlockSums(arm, blocks, summed(own), summed(own[own["phase"] == phase]), phase, phase in bursts)
 
 
-def draws(blocks: NDArray[np.int64], seed: int, count: int = DRAWS) -> NDArray[np.float64]:
+def draws(blocks: int, seed: int, count: int = DRAWS) -> NDArray[np.float64]:
     """How often each block is drawn, shape (count, blocks): with replacement, as many as there are."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(blocks.size, np.full(blocks.size, 1 / blocks.size), size=count).astype(np.float64)
+    return rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=count).astype(np.float64)

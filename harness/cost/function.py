@@ -1,8 +1,8 @@
 """The bill of a Lambda function.
 
-Source: AWS Lambda pricing page, read 2026-11-23: requests; GB-seconds of duration (INIT included since 2025-08-01), each
-invocation rounded up to 1 ms; /tmp above 512 MB; provisioned concurrency for as long as it is configured, to which the
-free tier does not apply.
+Source: AWS Lambda pricing page, read 2026-11-23: requests; GB-seconds of duration (INIT included since 2025-08-01),
+each invocation rounded up to 1 ms; /tmp above 512 MB; provisioned concurrency for as long as it is configured, to
+which the free tier does not apply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def rates(arm: Arm) -> dict[str, tuple[str, float]]:
     found = {"duration": (f"{compute}_{arm.architecture}", arm.memory_gb)}
     tmp_mb = float(arm.settings.get("tmp_mb") or FREE_TMP_MB)
     if tmp_mb > FREE_TMP_MB:
-        found["/tmp"] = ("lambda_storage_gb_second", (tmp_mb - FREE_TMP_MB) / MB_PER_GB)
+        found["temporary disk"] = ("lambda_storage_gb_second", (tmp_mb - FREE_TMP_MB) / MB_PER_GB)
     return found
 
 

@@ -1,8 +1,8 @@
 """What an hour of one Fargate task or one EC2 instance takes: parts of a bill, their prices and how many units of each.
 
 A task or an instance has a public IPv4 address, as it has in a subnet without a NAT gateway. An instance has the disk
-that Amazon's ECS-optimised image asks for. Sources, read 2026-11-23: Amazon VPC pricing page; Amazon ECS Developer Guide,
-"Amazon ECS-optimized Linux AMIs".
+that Amazon's ECS-optimised image asks for. Sources, read 2026-11-23: Amazon VPC pricing page; Amazon ECS Developer
+Guide, "Amazon ECS-optimized Linux AMIs".
 """
 
 from __future__ import annotations

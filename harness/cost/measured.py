@@ -25,11 +25,11 @@ SUMS = [
 def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
     """One row a valid cell outside warm-up: block, arm, phase and SUMS, each a sum over the cell; seconds are AWS's.
 
-    tries, invocations, billed_s, handler_s and cpu_s are of all tries, ok and bytes_out of finished items. span_s is how
-    long the items took together, and no shorter than they were spread over. jobs, job_s and billed_job_s (a minute each at
-    the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted. instance_s
-    is from launch to end, idle included, of the block's instances, busy_instance_s without idling, both by each phase's
-    share of the handlers' time.
+    tries, invocations, billed_s, handler_s and cpu_s are of all tries, ok and bytes_out of finished items. span_s is
+    how long the items took together, and no shorter than they were spread over. jobs, job_s and billed_job_s (a minute
+    each at the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted.
+    instance_s is from launch to end, idle included, of the block's instances, busy_instance_s without idling, both by
+    each phase's share of the handlers' time.
     """
     tries, items = valid_tries(run), valid_items(run)
     table = _of_tries(tries, speed_factor)
@@ -106,8 +106,8 @@ def _jobs(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
 def _tasks(run: Run, span: pd.DataFrame) -> pd.DataFrame:
     """How many tasks there were in each cell, at the mean from its first item due to its last one done."""
     pairs = span.merge(task_lives(run), on=["block", "arm"])
-    begin, end = np.maximum(pairs["first"], pairs["started_ns"]), np.minimum(pairs["done"], pairs["ended_ns"])
-    pairs["tasks"] = (end - begin).clip(lower=0) / (pairs["done"] - pairs["first"])
+    both_ns = pairs[["done", "ended_ns"]].min(axis=1) - pairs[["first", "started_ns"]].max(axis=1)
+    pairs["tasks"] = both_ns.clip(lower=0) / (pairs["done"] - pairs["first"])
     return pairs.groupby(CELL)["tasks"].sum().reset_index()
 
 

@@ -1,4 +1,4 @@
-"""A run as a cost model: for each arm what an item takes and what a month takes, as measured and as its blocks allow."""
+"""A run as a cost model: for each arm what an item and a month take, as measured and as its blocks allow."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ class CostModel:
         """By the arm's name; KeyError where it has no price."""
         return {each.name: each for each in self.options}[name]
 
-    def demands(
-        self, option: Option, figures: Figures | None = None, arm: Arm | None = None
-    ) -> list[Demand]:
+    def demands(self, option: Option, figures: Figures | None = None, arm: Arm | None = None) -> list[Demand]:
         """What a month takes, at the figures as measured unless others are given."""
         own = figures or option.figures
         return [*self.own_demands(arm or option.arm, own, option.utilisation), *common.demands(self.run, own)]
@@ -111,10 +109,10 @@ class CostModel:
 
     def resampled(self) -> Iterator[dict[str, Figures]]:
         """Figures of every option over blocks drawn anew, the same blocks for all of them."""
-        numbers = np.unique(np.concatenate([each.sums.blocks for each in self.options] or [np.zeros(0)]))
+        numbers = np.unique([int(block) for each in self.options for block in each.sums.blocks])
         if numbers.size < 2:
             return
-        for weights in draws(numbers.astype(np.int64), self.seed):
+        for weights in draws(numbers.size, self.seed):
             drawn = {
                 each.name: each.sums.figures(weights[np.searchsorted(numbers, each.sums.blocks)])
                 for each in self.options
@@ -131,7 +129,8 @@ class CostModel:
     def drawn_curves(self) -> dict[str, list[Curve]]:
         """Of each option the curve of every draw."""
         return {
-            each.name: [self.curve(each, figures[each.name]) for figures in self.drawn] for each in self.options
+            each.name: [self.curve(each, figures[each.name]) for figures in self.drawn]
+            for each in self.options
         }
 
     def slower(self, option: Option, factor: float) -> Option:

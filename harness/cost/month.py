@@ -18,7 +18,8 @@ TAIL = 0.025
 
 
 def month(model: CostModel, loads: Sequence[float] = LOADS) -> pd.DataFrame:
-    """One row for each option and load: COLUMNS, in US dollars a month; `common_usd` is what all placements have in common.
+    """One row for each option and load: COLUMNS, in US dollars a month; `common_usd` is what all placements have in
+    common.
 
     Bounds are those of 95 % of the bootstrap over blocks, NaN with fewer than two blocks.
     """
@@ -26,7 +27,8 @@ def month(model: CostModel, loads: Sequence[float] = LOADS) -> pd.DataFrame:
     for option in model.options:
         usd = model.curve(option)(loads)
         shared = sum(
-            (each.over_items(model.terms)(loads) for each in model.demands(option) if each.common), np.zeros(len(loads))
+            (each.over_items(model.terms)(loads) for each in model.demands(option) if each.common),
+            np.zeros(len(loads)),
         )
         drawn = np.array([curve(loads) for curve in model.drawn_curves[option.name]])
         nothing = np.full(len(loads), np.nan)

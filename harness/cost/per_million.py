@@ -1,8 +1,8 @@
 """US dollars per million items, for each placement and phase, with a formula that a pocket calculator can check.
 
 `as run` prices what this run did. `busy` is the same placement without pauses: jobs packed so long that the one-minute
-minimum is nothing, instances and tasks that are never idle. A function is billed by use, so its two are one. Only what the
-placement takes is counted: the store and the image cost the same in each of them. Free tiers are left out.
+minimum is nothing, instances and tasks that are never idle. A function is billed by use, so its two are one. Only what
+the placement takes is counted: the store and the image cost the same in each of them. Free tiers are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def _function(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
     timed = sum(gb * float(book.price(key)) for key, gb in rates.values())
     log_usd = function.LOG_BYTES / GIB * float(book.price("logs_ingest_gb"))
     usd = count * (float(book.price("lambda_request")) + each_s * timed + log_usd) / good * MILLION
-    seconds = " + ".join(f"{each_s:.6f} s billed x {gb:.7g} GB x {book.price(key):f}" for key, gb in rates.values())
+    seconds = " + ".join(
+        f"{each_s:.6f} s billed x {gb:.7g} GB x {book.price(key):f}" for key, gb in rates.values()
+    )
     formula = (
         f"1,000,000 / {good} items x {count} requests x ({book.price('lambda_request'):f} + {seconds} + "
         f"{log_usd:.3e} logs)"
@@ -75,7 +77,10 @@ def _batch(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
         hourly = _hourly(fargate_parts(arm), terms)
         what = f"{arm.size} on Fargate, with an address"
         seconds = {"as run": float(sums["billed_job_s"]), "busy": float(sums["handler_s"])}
-        told = {"as run": f"s of {int(sums['jobs'])} jobs, 60 s each at the least", "busy": "s of handlers alone"}
+        told = {
+            "as run": f"s of {int(sums['jobs'])} jobs, 60 s each at the least",
+            "busy": "s of handlers alone",
+        }
     return [
         (
             basis, label, MILLION / good * seconds[basis] / 3600 * hourly,
@@ -91,7 +96,9 @@ def _service(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
     tasks = float(sums["task_s"] / sums["span_s"]) or float(arm.parallel)
     hourly, what = _task_hourly(arm, terms)
     shared, why = _balancer_hourly(arm, terms)
-    connection = 0.0 if arm.compute in LIGHTSAIL else float(terms.book.price("load_balancer_lcu_hour")) / 90_000
+    connection = (
+        0.0 if arm.compute in LIGHTSAIL else float(terms.book.price("load_balancer_lcu_hour")) / 90_000
+    )
     option = {each.name: each for each in model.options}.get(arm.name)
     rates = {"as run": float(sums["ok"] / sums["span_s"])}
     if option is not None:

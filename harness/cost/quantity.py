@@ -75,8 +75,8 @@ class Summed:
 
 @dataclass(frozen=True, slots=True)
 class Floored:
-    """`each_timed` units an item, and at least `floor` units for each of the `collections` into which items of a month are
-    gathered; an item that comes alone is a collection of its own.
+    """`each_timed` units an item, and at least `floor` units for each of the `collections` into which items of a month
+    are gathered; an item that comes alone is a collection of its own.
     """
 
     each_timed: float

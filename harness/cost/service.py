@@ -1,7 +1,7 @@
 """The bill of a service: tasks that are kept running, behind a load balancer.
 
-Sources, read 2026-11-23: AWS Fargate, Amazon EC2, Elastic Load Balancing, Amazon VPC and Amazon Lightsail pricing pages.
-A Lightsail container service has its load balancer included; instances of Lightsail stand alone.
+Sources, read 2026-11-23: AWS Fargate, Amazon EC2, Elastic Load Balancing, Amazon VPC and Amazon Lightsail pricing
+pages. A Lightsail container service has its load balancer included; instances of Lightsail stand alone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def demands(arm: Arm, figures: Figures, carrying: Carrying, shape: Shape) -> lis
     """What a month takes. Without scaling there are as many tasks as the busiest hour needs, all the time."""
     if arm.compute in LIGHTSAIL:
         return _lightsail(arm, figures, carrying, shape)
-    own, in_one = (instance_parts(arm), per_instance(arm)) if arm.compute == "EC2" else (fargate_parts(arm), 1)
+    own, in_one = (
+        (instance_parts(arm), per_instance(arm)) if arm.compute == "EC2" else (fargate_parts(arm), 1)
+    )
     why = (
         f"a task carries {carrying.usable_per_s:.4g} items/s: {carrying.rate_per_s:.4g} measured x "
         f"{carrying.utilisation:.3g} ({carrying.why}); {in_one} in one, {shape}"
@@ -61,7 +63,9 @@ def _of_tasks(
 def steps(arm: Arm, per_hour: float, usable_per_s: float, in_one: int, shape: Shape) -> Quantity:
     """Units of a month, `per_hour` in each hour of a task (or of an instance with `in_one` tasks)."""
     scaling = arm.settings.get("scaling")
-    least = math.ceil((scaling["min_tasks"] if scaling else int(arm.settings.get("tasks") or arm.parallel)) / in_one)
+    least = math.ceil(
+        (scaling["min_tasks"] if scaling else int(arm.settings.get("tasks") or arm.parallel)) / in_one
+    )
     # Items of a day's hour that one carries, as items of the whole month.
     hour = usable_per_s * in_one * 3600 * MONTH_DAYS
     if not scaling:

@@ -11,8 +11,8 @@ from harness.cost.book import PriceBook
 MONTH_H = 730
 MONTH_S = MONTH_H * 3600
 MONTH_DAYS = MONTH_H / 24
-# Fargate, EC2 (Linux) and with them Batch bill by the second, and no less than a minute. Source: AWS Fargate pricing and
-# Amazon EC2 on-demand pricing pages, read 2026-11-23.
+# Fargate, EC2 (Linux) and with them Batch bill by the second, and no less than a minute. Source: AWS Fargate pricing
+# and Amazon EC2 on-demand pricing pages, read 2026-11-23.
 MINIMUM_S = 60.0
 GIB = 2**30
 MB_PER_GB = 1024
@@ -23,8 +23,8 @@ SHAPES = ("even", "diurnal")
 class Shape:
     """When the items of a day come: the share of them in each of its hours, from `hours` active ones.
 
-    `even` spreads them evenly; `diurnal` follows a sine between a fifth and nine fifths of the mean, as traffic of people
-    does. ValueError names the allowed values.
+    `even` spreads them evenly; `diurnal` follows a sine between a fifth and nine fifths of the mean, as traffic of
+    people does. ValueError names the allowed values.
     """
 
     name: str = "even"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -38,7 +40,7 @@ def in_words(units: float, price: Price, *, free: bool) -> str:
     """The sum that a pocket calculator does: `1,234.5 x 0.0000166667`, tier by tier."""
     edges = np.array([0.0, *bounds(price, free=free), np.inf])
     told = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         if units > low or low == 0:
             usd = float(marginal_usd(low, price, free=free))
             told.append(f"{number(min(units, high) - low)} x {_decimal(usd)}")

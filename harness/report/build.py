@@ -13,7 +13,8 @@ from harness.runs import Run
 
 
 def write_reports(run: Run) -> list[Path]:
-    """`summary.csv`, `report.md`, `report.html`, `bill.csv`; `lambda_metrics.csv` of functions, `instances.csv` of batch.
+    """`summary.csv`, `report.md`, `report.html`, `bill.csv`; `lambda_metrics.csv` of functions, `instances.csv` of
+    batch.
 
     Returns their paths.
     """

@@ -17,8 +17,8 @@ from harness.analysis.cells import block_medians, valid_items
 from harness.analysis.containers import lives
 from harness.analysis.summary import PARTS
 from harness.report.chart_parts import WIDTH, arms, colour, phases
-from harness.report.cost_charts import cost, load
 from harness.report.contents import Contents
+from harness.report.cost_charts import cost, load
 
 # For parts, so that none of them looks like an arm.
 PART_COLOURS = [

@@ -51,8 +51,15 @@ def load(contents: Contents) -> Any:
     if table.empty:
         return None
     axes = {
-        "x": alt.X("items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")),
-        "y": alt.Y("usd:Q", title="US dollars a month (log)", scale=alt.Scale(type="log"), axis=alt.Axis(format="$~s")),
+        "x": alt.X(
+            "items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")
+        ),
+        "y": alt.Y(
+            "usd:Q",
+            title="US dollars a month (log)",
+            scale=alt.Scale(type="log"),
+            axis=alt.Axis(format="$~s"),
+        ),
     }
     told = ["arm", alt.Tooltip("items:Q", format=",.0f"), alt.Tooltip("usd:Q", format="$,.2f")]
     lines = alt.Chart(table).mark_line(strokeWidth=2).encode(**axes, color=colour(contents), tooltip=told)
@@ -60,9 +67,13 @@ def load(contents: Contents) -> Any:
         axes["x"], alt.Y("low:Q"), alt.Y2("high:Q"), colour(contents, legend=None)
     )  # fmt: skip
     found = contents.break_even
-    found = found[(found["axis"] == "items a month") & found["at"].between(table["items"].min(), table["items"].max())]
+    found = found[
+        (found["axis"] == "items a month") & found["at"].between(table["items"].min(), table["items"].max())
+    ]
     points = found.assign(
-        items=found["at"], pair=found["first"] + " and " + found["second"], change=found["below"] + " to " + found["above"]
+        items=found["at"],
+        pair=found["first"] + " and " + found["second"],
+        change=found["below"] + " to " + found["above"],
     )[["items", "usd", "pair", "change"]]
     crossing = alt.Chart(points).mark_point(size=140, color="#888888", strokeWidth=2).encode(
         **axes, tooltip=["pair", "change", alt.Tooltip("items:Q", format=",.0f"), alt.Tooltip("usd:Q", format="$,.2f")]

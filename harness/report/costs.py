@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -14,22 +15,44 @@ from harness.report.contents import Contents
 from harness.report.table import Table
 
 SPEEDS = (0.5, 2.0)
+# How an axis of break-even points is told, and a place on it.
+AXES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "items a month": ("items a month", "{:,.0f}".format),
+    "duration": ("how long an item takes, against the run", "{:.3g} times".format),
+    "memory_mb": ("memory", "{:,.0f} MB".format),
+}
 
 
 def cost_tables(contents: Contents) -> list[Table]:
     """All of them."""
-    return [_per_million(contents), _bill(contents), _month(contents), _month_bill(contents), _break_even(contents)]
+    return [
+        _per_million(contents),
+        _bill(contents),
+        _month(contents),
+        _month_bill(contents),
+        _break_even(contents),
+    ]
 
 
 def _speed(contents: Contents) -> str:
     factor = contents.model.terms.speed_factor
-    calibrated = "" if factor != 1 else ", which was not calibrated: AWS is taken to be as fast as this machine"
+    calibrated = (
+        "" if factor != 1 else ", which was not calibrated: AWS is taken to be as fast as this machine"
+    )
     return f"Speed factor {factor:g}{calibrated}."
 
 
 def _per_million(contents: Contents) -> Table:
     rows = [
-        [row.arm, row.phase, row.basis, units.money(row.usd_per_million), row.formula, row.label, row.price_date]
+        [
+            row.arm,
+            row.phase,
+            row.basis,
+            units.money(row.usd_per_million),
+            row.formula,
+            row.label,
+            row.price_date,
+        ]
         for row in records(contents.cost)
     ]
     headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
@@ -62,7 +85,9 @@ def _month(contents: Contents) -> Table:
     rows = []
     for row in records(table[~table["free_tier"]]):
         option = model.option(row.arm)
-        speeds = [units.money(float(model.curve(model.slower(option, factor))(row.items))) for factor in SPEEDS]
+        speeds = [
+            units.money(float(model.curve(model.slower(option, factor))(row.items))) for factor in SPEEDS
+        ]
         rows.append([
             row.arm, f"{row.items:,.0f}", _interval(row.usd, row.low, row.high, units.money),
             units.money(with_free[row.arm, row.items]), units.money(row.common_usd), *speeds,
@@ -80,9 +105,14 @@ def _month(contents: Contents) -> Table:
 def _month_bill(contents: Contents) -> Table:
     items, why = load_of(contents.run)
     table = month_bill(contents.model, items)
-    rows = [[row.arm, row.part, row.formula, row.label, units.money(row.usd)] for row in records(table[~table["common"]])]
+    rows = [
+        [row.arm, row.part, row.formula, row.label, units.money(row.usd)]
+        for row in records(table[~table["common"]])
+    ]
     common = table[table["common"]].drop_duplicates("part")
-    rows += [["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)]
+    rows += [
+        ["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)
+    ]
     headings = ["arm", "part", "formula", "label", "US dollars"]
     note = f"At {why}. Batch itself is free. Free tiers are left out. {_speed(contents)}"
     return Table(f"A month of {items:,.0f} items, part by part", headings, rows, note, 1)
@@ -91,29 +121,26 @@ def _month_bill(contents: Contents) -> Table:
 def _break_even(contents: Contents) -> Table:
     rows = [
         [
-            f"{row.first}, {row.second}", _axis(row), _interval(row.at, row.low, row.high, lambda at: _at(row.axis, at)),
+            f"{row.first}, {row.second}", AXES[row.axis][0], _interval(row.at, row.low, row.high, AXES[row.axis][1]),
             units.money(row.usd), row.below, row.above, str(row.crossings),
         ]
         for row in records(contents.break_even)
     ]  # fmt: skip
-    headings = ["pair", "over", "first changes at (95 %)", "a month costs", "cheaper before", "cheaper at last", "changes"]
+    headings = [
+        "pair",
+        "over",
+        "first changes at (95 %)",
+        "a month costs",
+        "cheaper before",
+        "cheaper at last",
+        "changes",
+    ]
     items, _ = load_of(contents.run)
     note = (
-        "From 1 to 10 billion items a month; a pair that is not here has one cheaper placement at any load. Duration and "
-        f"memory at {items:,.0f} items a month, memory with times as measured. {_speed(contents)}"
+        "From 1 to 10 billion items a month; a pair that is not here has one cheaper placement at any load. Duration "
+        f"and memory at {items:,.0f} items a month, memory with times as measured. {_speed(contents)}"
     )
     return Table("Where the cheaper placement changes", headings, rows, note)
-
-
-def _axis(row: Any) -> str:
-    names = {"items a month": "items a month", "duration": "how long an item takes", "memory_mb": "memory"}
-    return names[row.axis]
-
-
-def _at(axis: str, at: float) -> str:
-    if axis == "items a month":
-        return f"{at:,.0f}"
-    return f"{units.digits(at)} times the run's" if axis == "duration" else f"{at:,.0f} MB"
 
 
 def _interval(value: float, low: float, high: float, text: Any) -> str:

@@ -58,8 +58,8 @@ class Scenario(Strict):
     """A scenario as run. `placements` maps the name of each arm to its placement, `aa` names the one run twice.
 
     In a file without `aa` that is the first of several placements; `aa = ""` stands for none. `prices` maps keys of the
-    price book of `region` to US dollars a unit, in place of the book's. `speed_factor` times a second of this machine is
-    a second of AWS, for prices alone: 1 unless it was calibrated.
+    price book of `region` to US dollars a unit, in place of the book's. `speed_factor` times a second of this machine
+    is a second of AWS, for prices alone: 1 unless it was calibrated.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
