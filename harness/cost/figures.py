@@ -36,12 +36,16 @@ class Figures:
     busy_instance_s: float
     rate_per_s: float
 
+    @property
+    def rounding_s(self) -> float:
+        """What of `billed_s` is rounding up: half a millisecond of each invocation at the mean."""
+        return min(0.0005 * self.invocations, self.billed_s)
+
     def slower(self, factor: float) -> Figures:
-        """The same with each second times `factor`. Rounding up to whole milliseconds adds half of one at the mean."""
-        rounding_s = 0.0005 * self.invocations
+        """The same with each second times `factor`; what is rounding stays."""
         return replace(
             self,
-            billed_s=max(0.0, self.billed_s - rounding_s) * factor + rounding_s,
+            billed_s=(self.billed_s - self.rounding_s) * factor + self.rounding_s,
             item_s=self.item_s * factor,
             start_s=self.start_s * factor,
             cpu_s=self.cpu_s * factor,

@@ -40,8 +40,9 @@ def demands(arm: Arm, figures: Figures) -> list[Demand]:
     ]  # fmt: skip
     for part, (key, gb) in rates(arm).items():
         why = f"{gb * MB_PER_GB:g}/1024 GB x {figures.billed_s:.6g} s billed an item, {figures.cold:.2g} of them cold"
-        timed = Proportional(each_timed=gb * figures.billed_s)
-        found.append(Demand(part, key, timed, why, never_free=provisioned > 0))
+        rounding_s = figures.rounding_s
+        quantity = Proportional(each=gb * rounding_s, each_timed=gb * (figures.billed_s - rounding_s))
+        found.append(Demand(part, key, quantity, why, never_free=provisioned > 0))
     if provisioned:
         held = Proportional(fixed=provisioned * arm.memory_gb * MONTH_S)
         why = f"{provisioned} environments x {arm.memory_gb:g} GB x {MONTH_S:,} s of a month"

@@ -52,7 +52,8 @@ def number(value: float) -> str:
     if value == round(value) or abs(value) >= 1e9:
         return f"{value:,.0f}"
     places = max(0, 6 - int(np.floor(np.log10(abs(value)))))
-    return f"{value:,.{places}f}".rstrip("0").rstrip(".")
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text
 
 
 def amount(value: float, unit: str) -> str:
