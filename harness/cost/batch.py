@@ -49,6 +49,8 @@ def demands(arm: Arm, figures: Figures, shape: Shape, collect_s: float | None = 
 def _on_instances(arm: Arm, figures: Figures) -> list[Demand]:
     """An instance is busy, waits for more, and ends; one that items keep busy stays."""
     chosen: dict[str, Any] = instance_type(arm)
+    if not figures.busy_instance_s > 0:
+        raise ValueError("no instance of it was seen to be launched and to end")
     idle_s = float(arm.settings.get("idle_s", 60.0))
     launch_s = float((arm.settings.get("launch") or {}).get("median_s") or 0.0)
     alone_s = max(MINIMUM_S, launch_s + figures.item_s + idle_s)

@@ -40,10 +40,14 @@ class Curve:
 
     def priced(self, price: Price, *, free: bool) -> Curve:
         """What a growing quantity costs: US dollars over the same axis."""
+        changes = bounds(price, free=free)
+        if not changes.size:
+            usd = float(price.tiers[0].usd)
+            return Curve(self.starts, self.values * usd, self.slopes * usd)
         starts = [self.starts]
         ends = np.append(self.starts[1:], np.inf)
         rising = self.slopes > 0
-        for bound in bounds(price, free=free):
+        for bound in changes:
             at = self.starts[rising] + (bound - self.values[rising]) / self.slopes[rising]
             starts.append(at[(at > self.starts[rising]) & (at < ends[rising])])
         merged = np.unique(np.concatenate(starts))
