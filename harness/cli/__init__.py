@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli.options import engine_options, run_options, seconds, share
+from harness.cli.prices import prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,6 +223,9 @@ def doctor(do_clean: bool, as_json: bool) -> None:
     for finding in findings:
         table.add_row(marks[finding.verdict], finding.topic, finding.value, finding.mend)
     _console().print(table)
+
+
+main.add_command(prices)
 
 
 def _scenario(name: str, placements: str | None, repeat: int | None, seed: int | None) -> Scenario:
