@@ -31,6 +31,7 @@ class Account:
         self._session = session
         self._region = region
         self._now = now
+        self._clients: dict[str, Any] = {}
         self._sources: dict[str, Callable[[Meaning], Listed]] = {
             "query": self._queried, "spot": self._spot, "lightsail": self._lightsail,
         }  # fmt: skip
@@ -92,8 +93,10 @@ class Account:
         return {name: Decimal(str(usd)).normalize() for name, usd in found.items()}
 
     def _client(self, service: str, region: str | None = None) -> Any:
-        make: Any = self._session.client
-        return make(service, region_name=region or self._region)
+        if service not in self._clients:
+            make: Any = self._session.client
+            self._clients[service] = make(service, region_name=region or self._region)
+        return self._clients[service]
 
 
 @contextmanager
