@@ -73,12 +73,15 @@ def show(keys: tuple[str, ...], region: str, as_json: bool) -> None:
 @click.option("--region", default="us-east-1", show_default=True, help="Of which region.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--keep", multiple=True, metavar="KEY", help="Keep the old price of this key; may be repeated.")
+@click.option("--anonymous", is_flag=True, help="Use no credentials, even if there are any.")
 @click.option("--list-url", help="Where the price list is, if not at AWS: a mirror.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the new book, if not the harness's own, the only one that runs are priced from.",
 )  # fmt: skip
-def update(region: str, dry_run: bool, keep: tuple[str, ...], list_url: str | None, out: Path | None) -> None:
+def update(
+    region: str, dry_run: bool, keep: tuple[str, ...], anonymous: bool, list_url: str | None, out: Path | None
+) -> None:
     """Fetch the prices of a region from AWS's price list, show what changed, and write a new book of today.
 
     The list takes no credentials. EC2, Spot, EBS, NAT and Lightsail do, as boto3 finds them; without any, those prices
@@ -107,7 +110,8 @@ def update(region: str, dry_run: bool, keep: tuple[str, ...], list_url: str | No
     except PriceError as error:
         _fail(str(error), USAGE)
     try:
-        found = refresh(old, datetime.now(UTC), boto3.Session(), list_url=list_url or LIST_URL, keep=keep)
+        session = None if anonymous else boto3.Session()
+        found = refresh(old, datetime.now(UTC), session, list_url=list_url or LIST_URL, keep=keep)
         path = None if dry_run else save(found.new, out or PRICES)
     except (PriceError, OSError) as error:
         _fail(f"no book was written:\n{error}", FAILED)
