@@ -30,7 +30,7 @@ class Meaning(Strict):
     `usage_type` is without the prefix of a region, `match` holds further attributes of the product in the price list.
     `note` says what a unit is, where its name does not.
     `via` says how it is refreshed: from the bulk files of the price list, its query API, the history of Spot prices,
-    Lightsail's own API, or not at all, where AWS publishes no list.
+    Lightsail's own API, or not at all, where no list is known to have it.
     """
 
     unit: str

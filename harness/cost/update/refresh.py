@@ -19,7 +19,7 @@ from harness.cost.update.account import Account
 from harness.cost.update.bulk import LIST_URL, address, fetch
 from harness.cost.update.offers import PREFIXES, Listed, find
 
-NO_LIST = "AWS publishes no list of it"
+NO_LIST = "no list is known to have it"
 NO_CREDENTIALS = "it takes AWS credentials, and there are none"
 ASKED = "as asked"
 
