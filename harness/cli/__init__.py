@@ -15,6 +15,7 @@ import click
 from harness import __version__
 from harness.cli.advise import advise
 from harness.cli.options import engine_options, run_options, seconds, share
+from harness.cli.prices import prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,6 +227,7 @@ def doctor(do_clean: bool, as_json: bool) -> None:
 
 
 main.add_command(advise)
+main.add_command(prices)
 
 
 def _scenario(name: str, placements: str | None, repeat: int | None, seed: int | None) -> Scenario:

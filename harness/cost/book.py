@@ -19,7 +19,10 @@ from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from harness.cost.catalogue import PRICES, PriceError, Strict, catalogue, near, read
 
-__all__ = ["Price", "PriceBook", "PriceError", "Tier", "load_book", "read_book", "regions"]
+__all__ = [
+    "DEFAULT_REGION", "STALE_AFTER_DAYS", "Amount", "Price", "PriceBook", "PriceError", "Tier", "book_of", "load_book",
+    "read_book", "regions",
+]  # fmt: skip
 
 STALE_AFTER_DAYS = 180
 DEFAULT_REGION = "us-east-1"

@@ -28,14 +28,16 @@ class Meaning(Strict):
     """What a key stands for.
 
     `usage_type` is without the prefix of a region, `match` holds further attributes of the product in the price list.
+    `note` says what a unit is, where its name does not.
     `via` says how it is refreshed: from the bulk files of the price list, its query API, the history of Spot prices,
-    Lightsail's own API, or not at all, where AWS publishes no list.
+    Lightsail's own API, or not at all, where no list is known to have it.
     """
 
     unit: str
     service_code: str
     usage_type: str
     match: dict[str, str] = Field(default_factory=dict)
+    note: str = ""
     via: Literal["bulk", "query", "spot", "lightsail", "none"] = "bulk"
 
 
