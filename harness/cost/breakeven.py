@@ -12,6 +12,8 @@ import pandas as pd
 from harness.cost.curve import Crossing, Curve, crossings, levels, total
 from harness.cost.model import CostModel, Option
 from harness.cost.quantity import Proportional
+from harness.cost.service import steps
+from harness.cost.terms import MONTH_H, MONTH_S
 from harness.sizes import FARGATE
 
 FEWEST, MOST = 1.0, 1e10
@@ -19,6 +21,7 @@ SHORTEST, LONGEST = 0.001, 1000.0
 LEAST_MB, MOST_MB = 128.0, 10_240.0
 COLUMNS = [
     "first", "second", "axis", "at", "low", "high", "share", "usd", "equal", "below", "above", "crossings", "items",
+    "utilisation",
 ]  # fmt: skip
 PLOT_POINTS = 120
 
@@ -42,7 +45,7 @@ def break_even(model: CostModel, items: float) -> pd.DataFrame:
     and `above` who is cheaper before the first and after the last. `low` and `high` hold 95 % of the first crossings
     over blocks drawn anew, `share` is how many of these draws cross at all. `equal`: both cost the same at `at`, to
     the cent; else one steps over the other there. Duration is a multiple of the run's and memory is in MB, both at
-    `items` a month.
+    `items` a month. `utilisation` is how busy the tasks of the pair's service are at `at` (load only).
     """
     rows = [
         row
@@ -122,7 +125,19 @@ def _row(
         len(hits) / len(drawn) if drawn else np.nan, found[0].usd, found[0].equal,
         names[not found[0].first_is_lower_after], names[found[-1].first_is_lower_after], len(found),
         np.nan if axis is LOAD else items,
+        utilisation_at(model, first, second, found[0].at) if axis is LOAD else np.nan,
     )  # fmt: skip
+
+
+def utilisation_at(model: CostModel, first: Option, second: Option, items: float) -> float:
+    """The share of what the tasks of a service could do, of the one service of the two; NaN where there is none."""
+    services = [each for each in (first, second) if each.arm.kind == "service"]
+    if len(services) != 1 or services[0].utilisation is None:
+        return float("nan")
+    (option,) = services
+    usable_per_s = option.figures.rate_per_s * services[0].utilisation.share
+    tasks = steps(option.arm, 1 / MONTH_H, usable_per_s, 1, model.terms.shape).over_items()
+    return items / (float(tasks(items)) * option.figures.rate_per_s * MONTH_S)
 
 
 def _crossings(model: CostModel, axis: _Axis, first: Option, second: Option, items: float) -> list[Crossing]:

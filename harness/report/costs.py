@@ -81,9 +81,10 @@ def _bill(contents: Contents) -> Table:
 
 def _month(contents: Contents) -> Table:
     model, table = contents.model, contents.month
-    with_free = table[table["free_tier"]].set_index(["arm", "items"])["usd"]
+    free = table["free_tier"].to_numpy(dtype=bool)
+    with_free = table[free].set_index(["arm", "items"])["usd"]
     rows = []
-    for row in records(table[~table["free_tier"]]):
+    for row in records(table[~free]):
         option = model.option(row.arm)
         speeds = [
             units.money(float(model.curve(model.slower(option, factor))(row.items))) for factor in SPEEDS
@@ -105,11 +106,11 @@ def _month(contents: Contents) -> Table:
 def _month_bill(contents: Contents) -> Table:
     items, why = load_of(contents.run)
     table = month_bill(contents.model, items)
+    shared = table["common"].to_numpy(dtype=bool)
     rows = [
-        [row.arm, row.part, row.formula, row.label, units.money(row.usd)]
-        for row in records(table[~table["common"]])
+        [row.arm, row.part, row.formula, row.label, units.money(row.usd)] for row in records(table[~shared])
     ]
-    common = table[table["common"]].drop_duplicates("part")
+    common = table[shared].drop_duplicates("part")
     rows += [
         ["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)
     ]
@@ -122,7 +123,7 @@ def _break_even(contents: Contents) -> Table:
     rows = [
         [
             f"{row.first}, {row.second}", AXES[row.axis][0], _interval(row.at, row.low, row.high, AXES[row.axis][1]),
-            units.money(row.usd), row.below, row.above, str(row.crossings),
+            units.money(row.usd), row.below, row.above, str(row.crossings), units.percent(row.utilisation),
         ]
         for row in records(contents.break_even)
     ]  # fmt: skip
@@ -134,6 +135,7 @@ def _break_even(contents: Contents) -> Table:
         "cheaper before",
         "cheaper at last",
         "changes",
+        "tasks are busy",
     ]
     items, _ = load_of(contents.run)
     note = (

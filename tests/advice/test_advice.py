@@ -141,7 +141,9 @@ def test_a_missed_objective_rules_out_the_cheapest(run: Run) -> None:
 
 def test_a_cold_start_that_breaks_an_objective_is_named(run: Run) -> None:
     """2 of 24 items of a function are cold, and 0.5 s slower: the mean of the warm ones is within the bound."""
-    other = having(run, objectives=[{"expect": "latency_p95_s < 0.4", "placement": "function", "phase": "steady"}])
+    other = having(
+        run, objectives=[{"expect": "latency_p95_s < 0.4", "placement": "function", "phase": "steady"}]
+    )
     found = advise(other, Question(1e4))
     assert kinds(found, "function") == {"cold_start"}
     (why,) = [each for each in found.exclusions if each.arm == "function"]
@@ -214,7 +216,11 @@ def test_errors_that_name_a_limit(run: Run, error: str, kind: str) -> None:
 def test_an_image_or_payload_that_is_too_large(run: Run) -> None:
     image = replace(run, manifest=run.manifest | {"image": {"size_bytes": 11 * 2**30}})
     assert kinds(advise(image, Question(1e4)), "function") == {"image"}
-    for invocation, mib, expected in (("event", 2, {"payload"}), ("request", 2, set()), ("request", 7, {"payload"})):
+    for invocation, mib, expected in (
+        ("event", 2, {"payload"}),
+        ("request", 2, set()),
+        ("request", 7, {"payload"}),
+    ):
         own = {"function": {"payload": {"text": "x" * (mib << 20)}, "invocation": invocation}}
         assert kinds(advise(having(run, placements=own), Question(1e4)), "function") == expected
 
@@ -256,7 +262,8 @@ def test_failures_and_an_open_objective_are_told(tmp_path: Path) -> None:
 
 
 def test_prices_of_the_scenario_decide(run: Run) -> None:
-    cheap = {"fargate_vcpu_hour_x86": "0", "fargate_gb_hour_x86": "0", "public_ipv4_hour": "0", "load_balancer_hour": "0",
+    cheap = {"fargate_vcpu_hour_x86": "0", "fargate_gb_hour_x86": "0", "public_ipv4_hour": "0", "load_balancer_hour":
+    "0",
              "load_balancer_lcu_hour": "0"}  # fmt: skip
     found = advise(having(run, prices=cheap), Question(1e4))
     assert found.best is not None
@@ -297,9 +304,16 @@ def test_the_example_in_words_and_as_json() -> None:
     for heading in ("Advice", "Second best", "How sure", "Where the answer flips", "Prices"):
         assert heading in words.output
     assert "Use function, a Lambda function of 885 MB" in words.output
-    told = CliRunner().invoke(main, ["advise", str(EXAMPLE), "--json", "--items-per-month", "1e6", "--free-tier"])
+    told = CliRunner().invoke(
+        main, ["advise", str(EXAMPLE), "--json", "--items-per-month", "1e6", "--free-tier"]
+    )
     found = json.loads(told.output)
-    assert (found["best"], found["second"], found["items_per_month"], found["free_tier"]) == ("function", "service", 1e6, True)
+    assert (found["best"], found["second"], found["items_per_month"], found["free_tier"]) == (
+        "function",
+        "service",
+        1e6,
+        True,
+    )
     assert found["ranked"][0]["usd"] < found["ranked"][1]["usd"]
 
 

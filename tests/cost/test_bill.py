@@ -38,7 +38,9 @@ def test_a_function_is_billed_for_every_attempt_warm_up_and_failures_included(tm
     own = rows[rows["arm"] == "function"]
     found = parts(run, "function")
     assert found["requests"] == pytest.approx(len(own) * 2e-7)
-    assert found["duration"] == pytest.approx(own["billed_s"].sum() * 885 / 1024 * priced("lambda_gb_second_x86"))
+    assert found["duration"] == pytest.approx(
+        own["billed_s"].sum() * 885 / 1024 * priced("lambda_gb_second_x86")
+    )
     assert found["store writes"] == pytest.approx((own["outcome"] == "ok").sum() * priced("s3_put"))
 
 
@@ -61,7 +63,9 @@ def test_the_calibration_is_not_billed(tmp_path: Path) -> None:
 def test_jobs_and_tasks_are_billed_a_minute_at_the_least(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r")
     # 13 blocks (one of them warm-up) of 2 jobs in each of 2 phases, and of 2 tasks; all of them ran for seconds.
-    assert parts(run, "batch")["vCPU"] == pytest.approx(13 * 4 * 60 * 0.5 / 3600 * priced("fargate_vcpu_hour_x86"))
+    assert parts(run, "batch")["vCPU"] == pytest.approx(
+        13 * 4 * 60 * 0.5 / 3600 * priced("fargate_vcpu_hour_x86")
+    )
     service = parts(run, "service")
     assert service["memory"] == pytest.approx(13 * 2 * 60 * 1.0 / 3600 * priced("fargate_gb_hour_x86"))
     assert service["load balancer"] == pytest.approx(priced("load_balancer_hour"), rel=0.01), "one begun hour"
@@ -85,8 +89,12 @@ def lived(folder: Path, seconds: list[float], arm: str = "service", **settings: 
     return Run.load(folder)
 
 
-@pytest.mark.parametrize(("lives_s", "billed_s"), [([1.0], 60), ([60.0], 60), ([61.5], 61.5), ([1.0, 100.0], 160)])
-def test_fargate_bills_by_the_second_from_a_minute_on(tmp_path: Path, lives_s: list[float], billed_s: float) -> None:
+@pytest.mark.parametrize(
+    ("lives_s", "billed_s"), [([1.0], 60), ([60.0], 60), ([61.5], 61.5), ([1.0, 100.0], 160)]
+)
+def test_fargate_bills_by_the_second_from_a_minute_on(
+    tmp_path: Path, lives_s: list[float], billed_s: float
+) -> None:
     found = parts(lived(tmp_path / "r", lives_s, "batch"), "batch")
     assert found["vCPU"] == pytest.approx(billed_s / 3600 * priced("fargate_vcpu_hour_x86"))
     assert found["memory"] == pytest.approx(billed_s / 3600 * 2 * priced("fargate_gb_hour_x86"))
@@ -114,20 +122,29 @@ def test_a_load_balancer_s_begun_hours_are_whole(tmp_path: Path) -> None:
 
 def test_lightsail_bills_begun_hours_of_its_monthly_price(tmp_path: Path) -> None:
     run = lived(tmp_path / "r", [10.0, 3700.0], compute="LIGHTSAIL_CONTAINERS", bundle="nano")
-    assert parts(run, "service")["bundles"] == pytest.approx(3 / 730 * priced("lightsail_container_nano_month"))
+    assert parts(run, "service")["bundles"] == pytest.approx(
+        3 / 730 * priced("lightsail_container_nano_month")
+    )
     assert "load balancer" not in parts(run, "service"), "it is part of the bundle"
 
 
 def test_instances_are_billed_from_launch_to_end_idle_time_included(tmp_path: Path) -> None:
     run = make_instances(tmp_path / "r", 3.0)
-    about = {"placement": "batch", "duplicate_of": None, "parallel": 1, "limits": {"vcpu": 1.0, "memory_bytes": 2**30}}
+    about = {
+        "placement": "batch",
+        "duplicate_of": None,
+        "parallel": 1,
+        "limits": {"vcpu": 1.0, "memory_bytes": 2**30},
+    }
     run.manifest["arms"] = {"ec2": about}
     run.manifest["scenario"]["placements"] = {"ec2": {"compute": "EC2"}}
     table: Any = bill(run, TERMS)
     assert "no price 'ec2_large'" in table["formula"].iloc[0], "what has no price says so"
     named = run.events.assign(detail=run.events["detail"].astype(str).str.replace('"large"', '"m5.large"'))
     found = parts(replace(run, events=named), "ec2")
-    assert found["instances"] == pytest.approx(60 / 3600 * priced("ec2_m5_large")), "13 s, a minute at the least"
+    assert found["instances"] == pytest.approx(60 / 3600 * priced("ec2_m5_large")), (
+        "13 s, a minute at the least"
+    )
     longer: Any = bill(replace(run, events=named), Terms(BOOK, 10.0))
     instances = longer[longer["part"] == "instances"].iloc[0]
     assert instances["quantity"] == pytest.approx(130 / 3600)
@@ -142,7 +159,9 @@ def test_temporary_disk_and_provisioned_concurrency_are_parts_of_their_own(tmp_p
     own = table[table["arm"] == "function"].set_index("part")
     rows: Any = run.attempts
     billed_s = rows.loc[rows["arm"] == "function", "billed_s"].sum()
-    assert own.loc["temporary disk", "usd"] == pytest.approx(billed_s * 1.0 * priced("lambda_storage_gb_second"))
+    assert own.loc["temporary disk", "usd"] == pytest.approx(
+        billed_s * 1.0 * priced("lambda_storage_gb_second")
+    )
     assert own.loc["duration", "usd"] < plain["duration"], "in use it costs less a second"
     assert own.loc["provisioned concurrency", "usd"] > 0
     lambda_parts = ["requests", "duration", "temporary disk", "provisioned concurrency"]

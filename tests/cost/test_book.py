@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -251,8 +252,8 @@ def test_a_report_is_priced_by_its_scenario_and_says_so(tmp_path: Path) -> None:
     plain = Contents(run, today=day)
     listed_usd = function_usd(plain)
     assert not any("price" in told for told in plain.banners())
-    run.manifest["scenario"] = (run.manifest.get("scenario") or {}) | {"prices": {"lambda_request": "0.001"}}
-    dear = Contents(run, today=day)
+    scenario = (run.manifest.get("scenario") or {}) | {"prices": {"lambda_request": "0.001"}}
+    dear = Contents(replace(run, manifest=run.manifest | {"scenario": scenario}), today=day)
     assert function_usd(dear) - listed_usd == pytest.approx(1000, rel=0.01)
     assert any("prices of its own" in told and "lambda_request $0.001" in told for told in dear.banners())
 

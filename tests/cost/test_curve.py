@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,12 @@ def prices(draw: st.DrawFn) -> Price:
 def curves(draw: st.DrawFn) -> Curve:
     kind = draw(st.sampled_from(["line", "stairs", "floored", "least"]))
     a, b, c = (draw(st.floats(0.01, 100)) for _ in range(3))
-    made = {"line": line(a, b), "stairs": stairs(a, b, int(c)), "floored": floored(a, b, c), "least": at_least(a, b)}
+    made = {
+        "line": line(a, b),
+        "stairs": stairs(a, b, int(c)),
+        "floored": floored(a, b, c),
+        "least": at_least(a, b),
+    }
     return made[kind].priced(draw(prices()), free=draw(st.booleans()))
 
 
@@ -121,7 +127,7 @@ def test_between_crossings_the_cheaper_one_stays(first: Curve, second: Curve, se
     found = crossings(first, second, 0.1, 500)
     edges = [0.1, *(each.at for each in found), 500.0]
     rng = np.random.default_rng(seed)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         at = rng.uniform(low, high, 20)
         at = at[(at > low * (1 + 1e-9) + 1e-9) & (at < high * (1 - 1e-9) - 1e-9)]
         difference = first(at) - second(at)
@@ -130,7 +136,9 @@ def test_between_crossings_the_cheaper_one_stays(first: Curve, second: Curve, se
 
 def test_sawteeth_cross_more_than_once() -> None:
     """A line that runs through the steps of another: cheaper, dearer, cheaper ..."""
-    found = crossings(line(0.0, 1.0), stairs(10.0, 10.0, 1).priced(a_price([0], [0.95], 0), free=False), 1, 35)
+    found = crossings(
+        line(0.0, 1.0), stairs(10.0, 10.0, 1).priced(a_price([0], [0.95], 0), free=False), 1, 35
+    )
     assert [round(each.at, 6) for each in found] == [9.5, 10.0, 19.0, 20.0, 28.5, 30.0]
     assert [each.equal for each in found] == [True, False] * 3
     assert [each.first_is_lower_after for each in found] == [False, True] * 3

@@ -130,7 +130,9 @@ def test_bad_terms_are_refused() -> None:
 def test_a_lightsail_instance_is_held_to_its_baseline() -> None:
     """A small one has 2 vCPU of which 20 % may be used for ever: 0.4 CPU seconds a second, of 0.08 s an item."""
     (bundles,) = demands("Lightsail instance")
-    assert bundles.units(4.8 * MONTH_S) == pytest.approx(2), "the tasks of the scenario, of which each could do 4.8"
+    assert bundles.units(4.8 * MONTH_S) == pytest.approx(2), (
+        "the tasks of the scenario, of which each could do 4.8"
+    )
     (slow,) = demands("Lightsail instance", 4.0)
     assert slow.units(1.19 * MONTH_S * 3) == pytest.approx(3)
     assert "CPU baseline" in service.demands(
@@ -179,11 +181,17 @@ def test_break_even_points_cost_the_same_to_the_cent(tmp_path: Path) -> None:
     assert first.equal
     assert round(a, 2) == round(b, 2) == round(first.usd, 2)
     table: Any = break_even(model, 1e6)
-    row = table[(table["first"] == "function") & (table["second"] == "service") & (table["axis"] == "items a month")].iloc[0]
+    row = table[
+        (table["first"] == "function") & (table["second"] == "service") & (table["axis"] == "items a month")
+    ].iloc[0]
     assert row["at"] == first.at
     assert row["low"] <= row["at"] <= row["high"]
     assert (row["below"], row["share"]) == ("function", 1.0)
     assert "duration" in set(table["axis"])
+    full_per_s = 2 * service_.figures.rate_per_s
+    assert row["utilisation"] == pytest.approx(first.at / (full_per_s * MONTH_S)), (
+        "two tasks are there, busy or not"
+    )
 
 
 def test_memory_prices_a_function_in_proportion_and_tasks_by_their_sizes(tmp_path: Path) -> None:

@@ -79,10 +79,22 @@ def test_the_cost_of_a_run_follows_from_its_rows(tmp_path: Path) -> None:
 def test_the_formula_can_be_checked_with_a_calculator(tmp_path: Path) -> None:
     for key, row in table_of(make_run(tmp_path / "r")).iterrows():
         text = row["formula"].replace("1,000,000", "1000000").replace("$", "")
-        for words in ("s billed", "GB", "items/s", "items", "requests", "logs", "tasks", "an hour", "for load"):
+        for words in (
+            "s billed",
+            "GB",
+            "items/s",
+            "items",
+            "requests",
+            "logs",
+            "tasks",
+            "an hour",
+            "for load",
+        ):
             text = text.replace(words, "")
         text = text.replace("load balancer with two addresses", "").replace("s of handlers alone", "")
-        text = text.replace("s of 26 jobs, 60 s each at the least", "").replace("s of 24 jobs, 60 s each at the least", "")
+        text = text.replace("s of 26 jobs, 60 s each at the least", "").replace(
+            "s of 24 jobs, 60 s each at the least", ""
+        )
         text = text.replace("(0.5 vCPU with 1024 MB on Fargate, with an address)", "")
         assert eval(text.replace("x", "*")) == pytest.approx(row["usd_per_million"], rel=1e-3), key
 

@@ -83,7 +83,12 @@ def _break_even_share(kind: str, parts: set[str], vcpu: float) -> float:
         each = {"name": kind, "vcpu": 2, "memory_mb": 4096}
         arm = an_arm("service", vcpu=2, memory_mb=2048, tasks=1, compute="EC2", instances=[each])
     kept = service.demands(arm, figures(), Carrying(vcpu, 1.0, "made up"), EVEN)
-    (found,) = crossings(curve(demands, {"duration"}), curve([each for each in kept if each.key != "load_balancer_lcu_hour"], parts), 1, vcpu * MONTH_S)
+    (found,) = crossings(
+        curve(demands, {"duration"}),
+        curve([each for each in kept if each.key != "load_balancer_lcu_hour"], parts),
+        1,
+        vcpu * MONTH_S,
+    )
     return found.at / (vcpu * MONTH_S)
 
 
