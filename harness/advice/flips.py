@@ -85,7 +85,11 @@ def _price(ranked: list[Ranked]) -> Iterator[Flip]:
     if best.own_usd > 0:
         at = (second.usd - best.common_usd) / best.own_usd
         times = f"{units.digits(at)} times those of now"
-        text = f"if the prices of {best.arm} alone rose to {times}, {second.arm} is cheaper"
+        less = units.percent((best.usd - second.common_usd) / second.own_usd)
+        text = (
+            f"if the prices of {best.arm} alone rose to {times}, or those of {second.arm} fell to {less} of now, "
+            f"{second.arm} is cheaper"
+        )
         yield Flip("price", at, np.nan, np.nan, second.arm, text)
 
 

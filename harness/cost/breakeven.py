@@ -23,7 +23,7 @@ COLUMNS = [
     "first", "second", "axis", "at", "low", "high", "share", "usd", "equal", "below", "above", "crossings", "items",
     "utilisation",
 ]  # fmt: skip
-PLOT_POINTS = 120
+PLOT_POINTS = 161
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def load_crossings(model: CostModel, first: Option, second: Option) -> list[Cros
 
 def plot_data(model: CostModel) -> pd.DataFrame:
     """arm, items, usd, low, high: each option's cost over load, both axes for logarithms."""
-    loads = np.unique(np.concatenate([np.geomspace(1e3, 1e9, PLOT_POINTS)]))
+    loads = np.geomspace(FEWEST, MOST, PLOT_POINTS)
     frames = []
     for option in model.options:
         drawn = np.array([curve(loads) for curve in model.drawn_curves[option.name]])

@@ -10,6 +10,8 @@ from harness.cost.breakeven import plot_data
 from harness.report.chart_parts import WIDTH, colour, phases
 from harness.report.contents import Contents
 
+POWERS = [10.0**power for power in range(11)]
+
 
 def cost(contents: Contents) -> Any:
     """Dollars per million items, as run and at full use."""
@@ -50,21 +52,18 @@ def load(contents: Contents) -> Any:
     table = plot_data(contents.model)
     if table.empty:
         return None
+    log = alt.Scale(type="log")
+    powers = alt.Axis(values=POWERS, labelExpr="replace(format(datum.value, '~s'), 'G', ' billion')")
+    dollars = alt.Axis(format="$,~r", tickCount=6)
     axes = {
-        "x": alt.X(
-            "items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")
-        ),
-        "y": alt.Y(
-            "usd:Q",
-            title="US dollars a month (log)",
-            scale=alt.Scale(type="log"),
-            axis=alt.Axis(format="$~s"),
-        ),
+        "x": alt.X("items:Q", title="items a month (log)", scale=log, axis=powers),
+        "y": alt.Y("usd:Q", title="US dollars a month (log)", scale=log, axis=dollars),
     }
     told = ["arm", alt.Tooltip("items:Q", format=",.0f"), alt.Tooltip("usd:Q", format="$,.2f")]
-    lines = alt.Chart(table).mark_line(strokeWidth=2).encode(**axes, color=colour(contents), tooltip=told)
+    coloured = colour(contents, legend=alt.Legend(symbolOpacity=1))
+    lines = alt.Chart(table).mark_line(strokeWidth=2).encode(**axes, color=coloured, tooltip=told)
     band = alt.Chart(table).mark_area(opacity=0.2).encode(
-        axes["x"], alt.Y("low:Q"), alt.Y2("high:Q"), colour(contents, legend=None)
+        axes["x"], alt.Y("low:Q"), alt.Y2("high:Q"), coloured
     )  # fmt: skip
     found = contents.break_even
     found = found[

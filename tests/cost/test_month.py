@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import scenario
 from harness.cost import batch, function, service
 from harness.cost.breakeven import break_even, load_crossings, memory_curve, plot_data
 from harness.cost.capacity import latencies_s, utilisation
@@ -20,6 +21,7 @@ from harness.cost.model import CostModel, cost_model
 from harness.cost.month import load_of, month, month_bill
 from harness.cost.service import Carrying
 from harness.cost.terms import MONTH_S, Shape, Terms
+from harness.scenario import ScenarioError
 from tests.cost.made import ALWAYS, BOOK, TERMS, an_arm, curve, figures, usd
 from tests.synthetic import empty_run, make_run
 
@@ -125,6 +127,23 @@ def test_bad_terms_are_refused() -> None:
         Shape("weekly")
     with pytest.raises(ValueError, match=r"speed_factor: got 0, allowed: 0.001 to 1000"):
         Terms(BOOK, speed_factor=0)
+
+
+def scenario_with(path: Path, line: str) -> Path:
+    path.write_text(line + "\n" + scenario.find("quick").read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
+
+def test_a_scenario_may_say_how_fast_aws_is(tmp_path: Path) -> None:
+    chosen = scenario.load(scenario_with(tmp_path / "s.toml", "speed_factor = 1.5"))
+    assert chosen.speed_factor == 1.5
+    run = make_run(tmp_path / "r")
+    manifest = run.manifest | {"scenario": run.manifest["scenario"] | {"speed_factor": 1.5}}
+    slow, usual = cost_model(replace(run, manifest=manifest)), cost_model(run)
+    figures_ = [model.option("function").figures.billed_s for model in (slow, usual)]
+    assert figures_[0] / figures_[1] == pytest.approx(1.5, rel=0.01)
+    with pytest.raises(ScenarioError, match=r"speed_factor: .*greater than or equal to 0.001"):
+        scenario.load(scenario_with(tmp_path / "t.toml", "speed_factor = 0"))
 
 
 def test_a_lightsail_instance_is_held_to_its_baseline() -> None:
