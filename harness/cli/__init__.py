@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli.advise import advise
 from harness.cli.options import engine_options, run_options, seconds, share
+from harness.cli.prices import prices
 from harness.cli.push import push
 from harness.cli.tune import tune
 
@@ -45,7 +47,7 @@ def main() -> None:
     """
 
 
-for command in (push, tune):
+for command in (advise, prices, push, tune):
     main.add_command(command)
 
 

@@ -25,6 +25,9 @@ def as_json(run: Run) -> dict[str, Any]:
         "summary": _records(contents.summary),
         "comparison": _records(contents.comparison),
         "cost": _records(contents.cost),
+        "bill": _records(contents.bill),
+        "month": _records(contents.month),
+        "break_even": _records(contents.break_even),
         "objectives": _records(contents.objectives),
     }
     if contents.picture is not None:

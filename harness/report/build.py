@@ -39,5 +39,6 @@ def _tables(contents: Contents) -> list[tuple[str, pd.DataFrame]]:
         ("instances", instances(run)),
         ("idle", idle(run)),
         ("services", service_log(run)),
+        ("bill", contents.bill),
         *([("tune", picture.sizes)] if picture is not None else []),
     ]

@@ -11,6 +11,7 @@ from harness.analysis import units
 from harness.analysis.records import records
 from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
+from harness.report.costs import cost_tables
 from harness.report.service import service_tables
 from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
@@ -43,8 +44,8 @@ def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
     sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
     return [
-        *sweep, _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents), _cost(contents),
-        _parts(contents),
+        *sweep, _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents),
+        *cost_tables(contents), _parts(contents),
     ]  # fmt: skip
 
 
@@ -144,24 +145,6 @@ def _pulls(contents: Contents) -> list[Table]:
         "Pulls of a service's tasks come before the first item, and are in nobody's latency."
     )
     return [Table("Image pulls (measured)", headings, rows, note, 6)] if rows else []
-
-
-def _cost(contents: Contents) -> Table:
-    rows = [
-        [
-            row.arm,
-            row.phase,
-            row.basis,
-            units.money(row.usd_per_million),
-            row.formula,
-            row.label,
-            row.price_date,
-        ]
-        for row in records(contents.cost)
-    ]
-    headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
-    note = "Free tiers are left out. Local seconds are priced as if AWS were as fast as this machine."
-    return Table("Cost per million items", headings, rows, note)
 
 
 def _parts(contents: Contents) -> Table:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.cost.book import PriceBook
+from harness.cost.function import LOG_BYTES
 from harness.rows import Outcome
 from harness.runs import Run, RunWriter
 from harness.scenario import Scenario
@@ -42,6 +44,13 @@ def scenario(**changes: Any) -> Scenario:
         },
     }  # fmt: skip
     return Scenario.model_validate(data | changes)
+
+
+def lambda_usd(memory_mb: float, billed_s: float, book: PriceBook) -> float:
+    """One invocation: the request, its billed seconds times its memory, and its log lines."""
+    duration = memory_mb / 1024 * billed_s * float(book.price("lambda_gb_second_x86"))
+    log = LOG_BYTES / 2**30 * float(book.price("logs_ingest_gb"))
+    return float(book.price("lambda_request")) + duration + log
 
 
 def functions_only(memory: str, **changes: Any) -> Sweep:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from harness.analysis.records import records
 from harness.cost.book import load_book
-from harness.cost.per_million import lambda_usd
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
 from harness.rows import Outcome
@@ -26,7 +25,7 @@ from harness.tuning.sentences import sentences
 from harness.tuning.sizes import parse_memory, parse_vcpu
 from harness.tuning.sweep import SizedArm, sweep
 from tests.synthetic import make_run
-from tests.tuning.made import Law, functions_only, make_sweep, scenario
+from tests.tuning.made import Law, functions_only, lambda_usd, make_sweep, scenario
 
 SIX = "128,256,512,1024,1769,3008"
 

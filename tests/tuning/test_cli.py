@@ -154,7 +154,10 @@ def test_a_size_whose_tasks_do_not_come_up_fails_and_the_run_goes_on(
     options = ["--placements", "service", "--vcpu", "0.5:10,0.5:885", "--engine", "process", "--json"]
     done, run = carried_out([*command, *options], tmp_path)
     assert run.complete
-    assert "was killed for its memory before it was healthy" in run.manifest[KEY]["could_not_run"]["service_0_5vcpu_10mb"]
+    assert (
+        "was killed for its memory before it was healthy"
+        in run.manifest[KEY]["could_not_run"]["service_0_5vcpu_10mb"]
+    )
     begun = run.events[(run.events["kind"] == "arm_started") & (run.events["arm"] == "service_0_5vcpu_10mb")]
     assert begun["block"].tolist() == [0], "it is not tried again"
     small, large = json.loads(done.stdout)["tune"]["sizes"]
