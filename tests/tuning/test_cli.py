@@ -117,13 +117,8 @@ def test_a_search_measures_fewer_sizes_in_several_rounds(command: list[str], tmp
     search = run.manifest[KEY]["search"]
     assert len(search["steps"]) == 3
     assert len(search["skipped"]["function"]) == 3
-<<<<<<< HEAD
-    # A block for each round; one of which nothing can be used, on a busy machine, is repeated.
-    assert set(run.attempts["block"]) >= {-1, 0, 1, 2}
-=======
     # A block for each step, and up to two more where this machine's noise has spoilt it.
     assert 3 <= run.attempts.loc[run.attempts["block"] >= 0, "block"].nunique() <= 9
->>>>>>> tune
     assert json.loads(done.stdout)["tune"]["search"] == search
     assert any("skipped 3" in text for text in json.loads(done.stdout)["sentences"])
 
