@@ -33,7 +33,7 @@ class Objective(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     expect: str
-    """A figure, one of < <= > >=, and a number: `latency_p95_s < 0.5`."""
+    """A figure, one of `<`, `<=`, `>`, `>=`, and a number: `latency_p95_s < 0.5`."""
     placement: str | None = None
     """The placement that it is demanded of; every one if not given."""
     phase: str | None = None

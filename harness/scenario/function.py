@@ -29,7 +29,7 @@ class UniformIdle(Strict):
     """Idle times drawn evenly between two bounds."""
 
     distribution: Literal["uniform"]
-    """Which."""
+    """Its name."""
     low_s: Annotated[float, Field(ge=0)]
     """Seconds, at least."""
     high_s: Annotated[float, Field(gt=0)]
@@ -40,7 +40,7 @@ class ExponentialIdle(Strict):
     """Idle times drawn from an exponential distribution."""
 
     distribution: Literal["exponential"]
-    """Which."""
+    """Its name."""
     mean_s: Annotated[float, Field(gt=0)]
     """Seconds, at the mean."""
 
