@@ -12,8 +12,8 @@ from harness.cli import main
 from scripts.reference.tables import table
 
 INTRODUCTION = """# Commands
-Made from the commands themselves by `make docs`; `harness COMMAND --help` says the same. After `make setup` the command is
-`.venv/bin/harness`.
+Made from the commands themselves by `make docs`; `harness COMMAND --help` says the same. After `make setup` the
+command is `.venv/bin/harness`.
 """
 
 

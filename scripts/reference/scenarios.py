@@ -16,7 +16,7 @@ from scripts.reference.tables import table
 
 TEMPLATE = Path(__file__).with_name("scenarios.md")
 NUMBERS = {"integer": "whole number", "number": "number"}
-NAMES = {"string": "text", "boolean": "`true` or `false`", "null": "none"}
+NAMES = {"string": "text", "boolean": "`true` or `false`"}
 # Where a type of its own is described.
 SECTIONS = {
     "BatchSettings": "batch", "Burst": "burst-arrivals", "BurstSettings": "burst", "CorpusSettings": "corpus",
@@ -39,7 +39,7 @@ def scenarios_page() -> str:
 def schemas() -> dict[str, Any]:
     """The JSON Schema of each type that a scenario is made of, by its name."""
     schema = Scenario.model_json_schema()
-    return schema["$defs"] | {"Scenario": schema}
+    return {**schema["$defs"], "Scenario": schema}
 
 
 def about(name: str) -> str:
@@ -72,27 +72,27 @@ def settings() -> str:
 def allowed(schema: Mapping[str, Any]) -> str:
     """What a schema admits, in words."""
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{SECTIONS[name]}](#{SECTIONS[name]})"
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "enum" in schema:
-        return ", ".join(f"`{each}`" for each in schema["enum"])
-    for union in ("anyOf", "oneOf"):
-        if union in schema:
-            # What is left out is none, which no file can say; and a decimal may be written as text.
-            parts = [allowed(each) for each in schema[union] if each.get("type") != "null"]
-            return " or ".join(dict.fromkeys(parts))
-    kind = schema.get("type", "any")
+        section = SECTIONS[schema["$ref"].rpartition("/")[2]]
+        return f"[{section}](#{section})"
+    if "const" in schema or "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema.get("enum", [schema.get("const")]))
+    if "anyOf" in schema or "oneOf" in schema:
+        # What is left out is none, which no file can say.
+        several = [each for each in schema.get("anyOf", schema.get("oneOf")) if each.get("type") != "null"]
+        return " or ".join(map(allowed, several))
+    return _plain(schema)
+
+
+def _plain(schema: Mapping[str, Any]) -> str:
+    kind = schema["type"]
     if kind == "array":
         return f"list of {allowed(schema['items'])}{_count(schema)}"
     if kind == "object":
         inner = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
-        return "table" if inner in (None, True) else f"table of {allowed(inner)}"
+        return f"table of {allowed(inner)}" if isinstance(inner, dict) else "table"
     if kind in NUMBERS:
         return f"{NUMBERS[kind]}{_range(schema)}"
-    pattern = f" like `{schema['pattern']}`" if "pattern" in schema else ""
-    return f"{NAMES[kind]}{pattern}" if kind in NAMES else str(kind)
+    return NAMES[kind] + (f" like `{schema['pattern']}`" if "pattern" in schema else "")
 
 
 def _range(schema: Mapping[str, Any]) -> str:
