@@ -1,14 +1,15 @@
-"""Write docs/scenarios.md and docs/commands.md: `python -m scripts.reference`."""
+"""Write docs/commands.md, docs/rows.md and docs/scenarios.md: `python -m scripts.reference`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from scripts.reference.commands import commands_page
+from scripts.reference.rows import rows_page
 from scripts.reference.scenarios import scenarios_page
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {"scenarios.md": scenarios_page, "commands.md": commands_page}
+PAGES = {"commands.md": commands_page, "rows.md": rows_page, "scenarios.md": scenarios_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
