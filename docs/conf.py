@@ -17,6 +17,9 @@ extensions = ["myst_parser"]
 # Anchors of headings as GitHub makes them, so that links hold in both places.
 myst_heading_anchors = 4
 
+# Quotes and dashes stay as they are typed: many belong to commands.
+smartquotes = False
+
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
 # Indented blocks are commands for the most part.

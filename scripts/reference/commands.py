@@ -50,4 +50,4 @@ def _help(command: click.Command) -> tuple[str, list[str]]:
     """The help in words, and the examples, their explanations as comments."""
     words, _, example = cleandoc(command.help or "").partition("\b\nExample:\n")
     lines = [line.strip() for line in example.splitlines() if line.strip()]
-    return words.strip(), [re.sub(r" {3,}(?=\S)", "  # ", line) for line in lines]
+    return words.strip(), [re.sub(r"( {3,})(?=\S)", r"\1# ", line) for line in lines]
