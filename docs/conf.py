@@ -1,4 +1,9 @@
-"""How the pages become a site: `make docs`. Nothing is fetched, neither when it is built nor when it is read."""
+"""How the pages become a site: `make docs`. Nothing is fetched, neither when it is built nor when it is read.
+
+Sphinx with MyST, since both are maintained and a broken link ends the build. Looked at on 2026-11-24: MkDocs 1 had its
+last release in August 2024, its version 2 breaks with plugins and themes, Material for MkDocs calls itself inactive,
+and its successor Zensical is at 0.1.
+"""
 
 from __future__ import annotations
 

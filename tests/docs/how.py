@@ -58,7 +58,7 @@ def smaller(scenario: Path, folder: Path) -> Path:
     """A copy of a scenario that has less to do: a few items, one block, no A/A arm."""
 
     def fewer_items(found: re.Match[str]) -> str:
-        return f"{found[1]}{min(int(found[2]), 4)}"
+        return f"{found[1]}{min(int(found[2]), 2)}"
 
     def shorter(found: re.Match[str]) -> str:
         rate_per_s, duration_s = float(found[1]), float(found[2])
