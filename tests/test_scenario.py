@@ -114,6 +114,17 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ),
         (
             "tasks = 1",
+            "tasks = 1\nburst = { start_vcpu_s = 5 }",
+            ["burst: does nothing without compute = 'LIGHTSAIL_INSTANCES'"],
+        ),
+        ("tasks = 1", "tasks = 1\ntime_scale = 0.5", ["time_scale: does nothing without scaling"]),
+        (
+            "tasks = 1",
+            'tasks = 2\nmax_percent = 100\ndeployments = [{ phase = "steady" }]',
+            ["min_healthy_percent, max_percent: got 100 and 100", "no deployment could ever begin"],
+        ),
+        (
+            "tasks = 1",
             'deployments = [{ phase = "later" }]',
             ["deployments: phase: got 'later'", "['steady']"],
         ),

@@ -51,6 +51,8 @@ def _told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
         change = f"scaled {detail['direction']} from {detail['before']} to {detail['after']} tasks"
         row = f"{detail['value']:.3g} in each of {detail['periods']} periods"
         return change, f"{detail['metric']} was {row}, target {detail['target']:g}"
+    if kind == "deployment_unfinished":
+        return "a deployment was not finished", reason
     if kind.startswith("deployment_"):
         state = kind.removeprefix("deployment_").replace("_", " ")
         counts = f"{detail['running']} of {detail['desired']} tasks running"
