@@ -72,7 +72,7 @@ def test_a_corpus_that_is_there_is_used(built: Corpus, monkeypatch: pytest.Monke
     assert [(built.root / key).stat().st_mtime_ns for key in built.keys] == before
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "other seed"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "other seed", "older layout"])
 def test_a_corpus_that_is_not_right_is_built_again(tmp_path: Path, sources: Path, damage: str) -> None:
     first = RECIPE.build(tmp_path / "c", 1, SEED)
     path = first.root / first.keys[0]
@@ -80,6 +80,9 @@ def test_a_corpus_that_is_not_right_is_built_again(tmp_path: Path, sources: Path
         path.write_bytes(b"changed")
     elif damage == "missing":
         path.unlink()
+    elif damage == "older layout":
+        told_then = manifest(first)
+        (first.root / MANIFEST).write_text(json.dumps({**told_then, "pictures": told_then.pop("items")}))
     told: list[tuple[int, int]] = []
     again = recipe(lambda done, all: told.append((done, all))).build(
         tmp_path / "c", 1, SEED + (damage == "other seed")
