@@ -81,8 +81,9 @@ def test_a_corpus_that_is_not_right_is_built_again(tmp_path: Path, sources: Path
     elif damage == "missing":
         path.unlink()
     elif damage == "older layout":
-        told_then = manifest(first)
-        (first.root / MANIFEST).write_text(json.dumps({**told_then, "pictures": told_then.pop("items")}))
+        older = manifest(first)
+        older["pictures"] = older.pop("items")
+        (first.root / MANIFEST).write_text(json.dumps(older))
     told: list[tuple[int, int]] = []
     again = recipe(lambda done, all: told.append((done, all))).build(
         tmp_path / "c", 1, SEED + (damage == "other seed")

@@ -1,4 +1,4 @@
-"""How hard to pack (xz's presets; from 7 on they take several hundred MB), and how much one item may hold."""
+"""How hard to pack (xz's presets; 8 and 9 may take several hundred MB), and how much one item may hold."""
 
 from dataclasses import dataclass
 
