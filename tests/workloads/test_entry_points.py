@@ -104,7 +104,7 @@ def test_a_cold_start_loads_only_what_it_needs(code: str) -> None:
 def test_own_entry_points_come_before_the_kits() -> None:
     bench = a_bench(Ledger(), RunClock())
     own, common = replace(bench, workload="thumbnail"), replace(bench, workload="archive")
-    assert own.entry_point("job") == ("python3", "-m", "workloads.thumbnail.job")
+    assert own.command("job") == ("python3", "-m", "workloads.thumbnail.job")
     assert own.handler() == "workloads.thumbnail.function.handler"
-    assert common.entry_point("service") == ("python3", "-m", "workloads.kit", "service", "archive")
+    assert common.command("service") == ("python3", "-m", "workloads.kit", "service", "archive")
     assert common.handler() == "workloads.kit.handlers.archive"

@@ -111,7 +111,7 @@ class TaskRunner:
         }
         return ContainerSpec(
             name=bench.container_name(task.name),
-            command=(*bench.entry_point("service"), "--host", "{host}", "--port", "{port}"),
+            command=(*bench.command("service"), "--host", "{host}", "--port", "{port}"),
             environment={**bench.environment(), **own, **task.revision.environment},
             limits=limits(settings),
             readable=(bench.store_in,),
