@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, MISSED, INVALID, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {"complete": OK, "interrupted": INTERRUPTED, "failed": FAILED}
 WIDTH_WHEN_PIPED = 120
+LEFT_AT_ONCE = (
+    "left at once. `harness report {folder}` reports on what was measured; "
+    "`harness doctor --clean` removes the containers that were left"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -254,20 +258,25 @@ def _request(scenario: Scenario, engine: Any, corpus: Path | None, out: Path, **
 
 def _begin(work: Callable[[Watch], tuple[Path, str]], *, quiet: bool) -> tuple[Path, str]:
     """Do it, with progress; exits if it cannot begin or is interrupted before it has."""
-    from harness.cli.progress import Watch
+    from harness.cli.options import showing
+    from harness.cli.progress import Watch, mode
     from harness.engines.base import EngineError
     from harness.runs import RunError
     from workloads.kit.errors import CorpusUnavailable
 
+    shown = showing()
     # Until the run can end in order, SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Watch(quiet=quiet) as watch:
-        try:
+    watch = Watch(mode(quiet=quiet or shown.quiet, live=shown.live), json=quiet)
+    try:
+        with watch:
             return work(watch)
-        except (EngineError, RunError, CorpusUnavailable, OSError) as error:
-            _fail(f"the run could not begin: {error}", FAILED)
-        except KeyboardInterrupt:
+    except (EngineError, RunError, CorpusUnavailable, OSError) as error:
+        _fail(f"the run could not begin: {error}", FAILED)
+    except KeyboardInterrupt:
+        if watch.run is None:
             _fail("interrupted before the first measurement; nothing was kept", INTERRUPTED)
+        _fail(LEFT_AT_ONCE.format(folder=watch.run.folder), INTERRUPTED)
 
 
 def _judge(run: Run, state: str, junit: Path | None) -> int:
@@ -298,12 +307,15 @@ def _report(folder: Path, *, as_json: bool) -> Run:
     from harness.report.build import write_reports
     from harness.report.terminal import render
 
-    loaded = load(folder)
-    write_reports(loaded)
-    if as_json:
-        click.echo(json.dumps(to_json(loaded), indent=2, default=str))
-    else:
-        _console().print(render(loaded))
+    try:
+        loaded = load(folder)
+        write_reports(loaded)
+        if as_json:
+            click.echo(json.dumps(to_json(loaded), indent=2, default=str))
+        else:
+            _console().print(render(loaded))
+    except KeyboardInterrupt:
+        _fail(f"the report was interrupted; `harness report {folder}` makes it again", INTERRUPTED)
     return loaded
 
 

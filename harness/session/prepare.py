@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import docker
 
+from harness import plan
 from harness.clock import RunClock
 from harness.doctor import machine
 from harness.driver import Driver
@@ -20,6 +22,7 @@ from harness.engines.image import Image, architecture, ensure_image
 from harness.engines.process import ProcessEngine
 from harness.measure.sampler import Sampler
 from harness.pacer import ThreadPacer
+from harness.rows import Attempt, Event, Sample
 from harness.runs import RunWriter, folder_name
 from harness.scenario import ROOT, Scenario
 from harness.session.arm import Stage
@@ -33,8 +36,32 @@ NO_DOCKER = (
 )
 
 
+Row = Attempt | Sample | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that begins, for those who watch it. `in_flight` tells how many items the driver has out now."""
+
+    folder: Path
+    title: str
+    arms: tuple[str, ...]
+    budget_s: float | None
+    in_flight: Callable[[], int]
+
+
 class Progress(Protocol):
-    """Who watches a run: a progress bar on a terminal, nobody when piped."""
+    """Who watches a run: a view on a terminal, plain lines when piped. `cpu_s` is what watching has taken so far."""
+
+    cpu_s: float
+
+    def begin(self, run: Begun) -> Callable[[Row], object] | None:
+        """A run begins. What is returned is called with each of its rows, from any thread, and has to be quick."""
+        ...
+
+    def ending(self) -> None:
+        """Somebody interrupted the run, which now ends in order."""
+        ...
 
     def say(self, message: str) -> None:
         """Something that a person should know now."""
@@ -106,9 +133,35 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         writer.update(engine=engine.describe(), noise=noise, beyond_machine=beyond_machine(scenario))
         undo.pop_all()
     driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
-    sampler = Sampler(writer.run, clock, writer.sample)
-    stage = Stage(writer.run, engine, clock, driver, writer, sampler, corpus.root)
+    names = tuple(arm.name for arm in plan.arms(scenario))
+    see = progress.begin(Begun(writer.folder, scenario.title, names, request.budget_s, driver.in_flight))
+    rows = writer if see is None else Tap(writer, see)
+    sampler = Sampler(writer.run, clock, rows.sample)
+    stage = Stage(writer.run, engine, clock, driver, rows, sampler, corpus.root)
     return Prepared(request, corpus, engine, writer, driver, sampler, stage, client)
+
+
+class Tap:
+    """Records rows, and shows them to who watches."""
+
+    def __init__(self, writer: RunWriter, see: Callable[[Row], object]) -> None:
+        self._writer = writer
+        self._see = see
+
+    def attempt(self, row: Attempt) -> None:
+        """Record one attempt."""
+        self._writer.attempt(row)
+        self._see(row)
+
+    def sample(self, row: Sample) -> None:
+        """Record one sample."""
+        self._writer.sample(row)
+        self._see(row)
+
+    def event(self, row: Event) -> None:
+        """Record one event."""
+        self._writer.event(row)
+        self._see(row)
 
 
 def beyond_machine(scenario: Scenario, cores: int | None = None) -> list[str]:
