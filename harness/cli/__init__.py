@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -16,7 +17,7 @@ from harness import __version__
 from harness.cli.options import engine_options, run_options, seconds, share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -301,6 +302,21 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
 
 
+@contextlib.contextmanager
+def _working(what: str) -> Iterator[None]:
+    """Tell a terminal what is going on for the moment."""
+    from rich.console import Console
+
+    from harness.cli.options import showing
+
+    console = Console(stderr=True)
+    if showing().quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
 def _report(folder: Path, *, as_json: bool) -> Run:
     from harness import load
     from harness.report.as_json import as_json as to_json
@@ -308,8 +324,9 @@ def _report(folder: Path, *, as_json: bool) -> Run:
     from harness.report.terminal import render
 
     try:
-        loaded = load(folder)
-        write_reports(loaded)
+        with _working("making the report"):
+            loaded = load(folder)
+            write_reports(loaded)
         if as_json:
             click.echo(json.dumps(to_json(loaded), indent=2, default=str))
         else:

@@ -7,35 +7,30 @@ driver, in whose process this is, would be late by as much.
 from __future__ import annotations
 
 import datetime
-from collections import deque
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 
 from rich.text import Text
 
 from harness.analysis import units
-from harness.cli.picture import Picture, clock, quantile
-from harness.cli.tally import ArmTally, Life, State
+from harness.cli.figures import FIGURES, MARKS, SHORT, STYLES, Cell
+from harness.cli.picture import Picture, clock
+from harness.cli.tally import ArmTally
 
-BARS = "▁▂▃▄▅▆▇█"
-SPARK = 12
 LABEL = 12
 # A column an arm where each has this width at least, else a line an arm.
 NARROWEST = 13
 WIDEST = 26
 NOTES = 5
-STYLES = {State.WAITING: "dim", State.RUNNING: "bold green", State.DONE: ""}
-MARKS = {State.WAITING: "", State.RUNNING: "▶ ", State.DONE: ""}
-
-Cell = tuple[str, str]
 
 
 def draw(picture: Picture, now_s: float, width: int, height: int) -> Text:
     """The picture for a terminal of so many columns and lines; `now_s` is of the clock of `begun_s`."""
     head = [*_head(picture, now_s, width), Text()]
     arms = list(picture.tally.arms.values())
-    column = min(WIDEST, (width - LABEL) // max(1, len(arms)))
+    column = min(WIDEST, (width - 1 - LABEL) // max(1, len(arms)))
     room = height - len(head) - 1
-    if column >= NARROWEST and room >= len(FIGURES):
+    if column >= NARROWEST and room > len(FIGURES):
         body = _columns(picture, arms, column)
     else:
         body = _lines(picture, arms, width, room)
@@ -74,110 +69,19 @@ def _head(picture: Picture, now_s: float, width: int) -> list[Text]:
     return lines
 
 
-def _state(picture: Picture, arm: ArmTally) -> Cell:
-    took = f" {units.duration(arm.took_s)}" if arm.state == State.DONE else ""
-    return f"{MARKS[arm.state]}{arm.state}{took}", STYLES[arm.state]
-
-
-def _phase(picture: Picture, arm: ArmTally) -> Cell:
-    if not arm.planned:
-        return arm.phase or "-", "dim"
-    counts = f" {arm.tried:,}/{arm.planned:,}"
-    return f"{arm.phase}{counts}", ""
-
-
-def _ok(picture: Picture, arm: ArmTally) -> Cell:
-    return f"{arm.ok:,}", ""
-
-
-def _failed(picture: Picture, arm: ArmTally) -> Cell:
-    return f"{arm.failed:,}", "bold red" if arm.failed else "dim"
-
-
-def _in_flight(picture: Picture, arm: ArmTally) -> Cell:
-    if arm.state != State.RUNNING or not picture.steps:
-        return "-", "dim"
-    return f"{picture.run.in_flight():,}", ""
-
-
-def _p50(picture: Picture, arm: ArmTally) -> Cell:
-    return _quantile(arm.recent_s, 0.5)
-
-
-def _p95(picture: Picture, arm: ArmTally) -> Cell:
-    return _quantile(arm.recent_s, 0.95)
-
-
-def _block_p50(picture: Picture, arm: ArmTally) -> Cell:
-    return _quantile(arm.block_recent_s, 0.5)
-
-
-def _block_p95(picture: Picture, arm: ArmTally) -> Cell:
-    return _quantile(arm.block_recent_s, 0.95)
-
-
-def _spark(picture: Picture, arm: ArmTally) -> Cell:
-    return spark(arm.recent_s), "cyan"
-
-
-def _containers(picture: Picture, arm: ArmTally) -> Cell:
-    lives = [each.life for each in arm.containers.values()]
-    if not lives:
-        return "-", "dim"
-    frozen, made = lives.count(Life.FROZEN), lives.count(Life.CREATED)
-    more = [f"{count} {life}" for count, life in ((frozen, "frozen"), (made, "new")) if count]
-    return ", ".join([f"{lives.count(Life.RUNNING)} up", *more]), ""
-
-
-def _memory(picture: Picture, arm: ArmTally) -> Cell:
-    used = sum(each.memory_bytes for each in arm.containers.values())
-    return (units.size(used), "") if used else ("-", "dim")
-
-
-def _peak(picture: Picture, arm: ArmTally) -> Cell:
-    return (units.size(arm.peak_bytes), "") if arm.peak_bytes else ("-", "dim")
-
-
-def _cpu(picture: Picture, arm: ArmTally) -> Cell:
-    if arm.state != State.RUNNING:
-        return "-", "dim"
-    return f"{sum(each.vcpu() for each in arm.containers.values()):.2f} vCPU", ""
-
-
-Figure = Callable[[Picture, ArmTally], Cell]
-FIGURES: Sequence[tuple[str, Figure]] = (
-    ("this block", _state), ("phase", _phase), ("ok", _ok), ("failed", _failed), ("in flight", _in_flight),
-    ("block p50", _block_p50), ("block p95", _block_p95), ("recent p50", _p50), ("recent p95", _p95),
-    ("latency", _spark), ("containers", _containers), ("memory", _memory), ("peak of one", _peak), ("CPU", _cpu),
-)  # fmt: skip
-# What a line an arm has room for in 80 columns, with widths.
-SHORT: Sequence[tuple[str, Figure, int]] = (
-    ("ok", _ok, 8), ("failed", _failed, 7), ("p50", _p50, 9), ("p95", _p95, 9), ("latency", _spark, SPARK + 1),
-    ("memory", _memory, 10),
-)  # fmt: skip
-
-
 def _columns(picture: Picture, arms: Sequence[ArmTally], width: int) -> list[Text]:
     """A column an arm."""
-    lines = [
-        Text.assemble(
-            " " * LABEL, *(_right(arm.name, width, f"underline {STYLES[arm.state]}") for arm in arms)
-        )
-    ]
+    names = (_right((arm.name, f"underline {STYLES[arm.state]}"), width) for arm in arms)
+    lines = [Text.assemble(" " * LABEL, *names)]
     for label, figure in FIGURES:
-        line = Text(f"{label:<{LABEL}}", style="")
-        for arm in arms:
-            line.append_text(_right(*_swap(figure(picture, arm), width)))
-        lines.append(line)
+        cells = (_right(figure(picture, arm), width) for arm in arms)
+        lines.append(Text.assemble(f"{label:<{LABEL}}", *cells))
     return lines
 
 
-def _swap(cell: Cell, width: int) -> tuple[str, int, str]:
-    return cell[0], width, cell[1]
-
-
-def _right(words: str, width: int, style: str) -> Text:
+def _right(cell: Cell, width: int) -> Text:
     """Right-aligned in so many columns, one of which stays free."""
+    words, style = cell
     if len(words) > width - 1:
         words = words[: width - 2] + "…"
     return Text.assemble(" " * (width - len(words)), (words, style))
@@ -185,17 +89,17 @@ def _right(words: str, width: int, style: str) -> Text:
 
 def _lines(picture: Picture, arms: Sequence[ArmTally], width: int, room: int) -> list[Text]:
     """A line an arm, the running one among those for which there is room."""
-    name = max(10, width - 1 - sum(each for _, _, each in SHORT))
-    lines = [Text(f"{'':<{name}}" + "".join(f"{label:>{each}}" for label, _, each in SHORT), style="dim")]
+    name = max(len(arm.name) for arm in arms) + 2
+    ends = itertools.accumulate((each for _, _, each in SHORT), initial=name)
+    shown = [figure for figure, end in zip(SHORT, list(ends)[1:], strict=True) if end < width]
+    lines = [Text(f"{'':<{name}}" + "".join(f"{label:>{each}}" for label, _, each in shown), style="dim")]
     count = max(1, room - 2)
     running = picture.tally.running
     first = max(0, min(arms.index(running) - count // 2, len(arms) - count)) if running else 0
     for arm in arms[first : first + count]:
         mark = MARKS[arm.state] or "  "
-        line = Text(f"{mark + arm.name:<{name}}"[:name], style=STYLES[arm.state])
-        for _, figure, each in SHORT:
-            line.append_text(_right(*_swap(figure(picture, arm), each)))
-        lines.append(line)
+        cells = (_right(figure(picture, arm), each) for _, figure, each in shown)
+        lines.append(Text.assemble((f"{mark + arm.name:<{name}}", STYLES[arm.state]), *cells))
     if len(arms) > count:
         lines.append(Text(f"  and {len(arms) - count} more", style="dim"))
     return lines
@@ -209,16 +113,3 @@ def _notes(picture: Picture, width: int, room: int) -> list[Text]:
         times = f" (x{note.times:,})" if note.times > 1 else ""
         found.append(Text.assemble((f"{at:%H:%M:%S} ", "dim"), (note.arm, "bold"), f" {note.words}{times}"))
     return found
-
-
-def spark(values: deque[float]) -> str:
-    """The last values as bars, from the lowest of them to the highest."""
-    last = list(values)[-SPARK:]
-    low, high = min(last, default=0.0), max(last, default=0.0)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((value - low) * scale)] for value in last)
-
-
-def _quantile(values: deque[float], share: float) -> Cell:
-    value = quantile(values, share)
-    return units.duration(value), "" if value is not None else "dim"

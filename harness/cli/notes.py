@@ -35,7 +35,8 @@ def _job(detail: Detail) -> str:
 
 
 def _instance(what: str) -> Callable[[Detail], str]:
-    return lambda detail: f"an instance {what}: {detail.get('type', detail.get('instance', ''))}"
+    """Of Fargate each task is one, which is nothing of note."""
+    return lambda detail: "" if detail["compute"] == "FARGATE" else f"an instance {what}: {detail['type']}"
 
 
 def _service(kind: str) -> Callable[[Detail], str]:
@@ -63,7 +64,7 @@ WORDS: dict[str, Callable[[Detail], str]] = {
     "instance_launching": _instance("launches"),
     "instance_ready": _instance("is ready"),
     "instance_ended": _instance("has ended"),
-    "instance_interrupted": _instance("was interrupted"),
+    "instance_interrupted": lambda detail: f"an instance was interrupted: {detail['instance']}",
 } | {kind: _service(kind) for kind in sorted(KINDS | {"task_state"})}
 
 

@@ -155,7 +155,7 @@ class Watch:
             self._print(self._screen, line)
 
     def _print(self, console: Console, line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
 
     def _give_up(self, error: Exception) -> None:
         """No more than messages from now on."""
