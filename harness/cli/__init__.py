@@ -36,7 +36,17 @@ LEFT_AT_ONCE = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that end with the exit code of an interruption when they are interrupted, where click has 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            _fail("interrupted", INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
     """Measure one workload as a function, a batch job and a service, and read which to use.
@@ -302,29 +312,14 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
 
 
-@contextlib.contextmanager
-def _working(what: str) -> Iterator[None]:
-    """Tell a terminal what is going on for the moment."""
-    from rich.console import Console
-
-    from harness.cli.options import showing
-
-    console = Console(stderr=True)
-    if showing().quiet or not console.is_terminal:
-        yield
-        return
-    with console.status(what):
-        yield
-
-
 def _report(folder: Path, *, as_json: bool) -> Run:
-    from harness import load
-    from harness.report.as_json import as_json as to_json
-    from harness.report.build import write_reports
-    from harness.report.terminal import render
-
     try:
-        with _working("making the report"):
+        with _busy("making the report", shown=not as_json):
+            from harness import load
+            from harness.report.as_json import as_json as to_json
+            from harness.report.build import write_reports
+            from harness.report.terminal import render
+
             loaded = load(folder)
             write_reports(loaded)
         if as_json:
@@ -334,6 +329,22 @@ def _report(folder: Path, *, as_json: bool) -> Run:
     except KeyboardInterrupt:
         _fail(f"the report was interrupted; `harness report {folder}` makes it again", INTERRUPTED)
     return loaded
+
+
+@contextlib.contextmanager
+def _busy(what: str, *, shown: bool) -> Iterator[None]:
+    """Tell a terminal what takes so long."""
+    from rich.console import Console
+
+    from harness.cli.options import showing
+    from harness.cli.progress import mode
+
+    asked = showing()
+    if mode(quiet=asked.quiet or not shown, live=asked.live) != "live":
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
 
 
 def _fail(message: str, code: int) -> NoReturn:
