@@ -84,11 +84,15 @@ def test_a_picture_is_drawn_quickly_and_leaves_no_garbage(arms: int, width: int,
         def refresh() -> None:
             live.update(draw(picture, 108.0, width, 30), refresh=True)
 
+        def refresh_often() -> None:
+            for _ in range(PICTURES):
+                refresh()
+
         benchmark(refresh)
         gc.collect()
         gc.disable()
         try:
-            taken_s = each_s(lambda: [refresh() for _ in range(PICTURES)], PICTURES)
+            taken_s = each_s(refresh_often, PICTURES)
             left = gc.collect()
         finally:
             gc.enable()

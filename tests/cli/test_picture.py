@@ -58,13 +58,23 @@ def test_containers_memory_and_cpu_are_those_of_now() -> None:
     assert (container.life, container.memory_bytes) == (Life.RUNNING, 2**21)
     assert container.vcpu() == pytest.approx(0.5)
     assert function.peak_bytes == 2**22
-    function.event(an_event(kind="container_frozen", container="function-1"))
-    assert container.life == Life.FROZEN
-    function.event(an_event(kind="container_thawed", container="function-1"))
-    assert container.life == Life.RUNNING
     function.event(an_event(kind="container_ended", container="function-1"))
     function.sample(a_sample(arm="function", container="function-1", memory_bytes=1, final=True))
     assert function.containers == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "life"),
+    [
+        ("container_created", Life.CREATED),
+        ("container_frozen", Life.FROZEN),
+        ("container_thawed", Life.RUNNING),
+    ],
+)
+def test_containers_live_and_freeze(kind: str, life: Life) -> None:
+    arm = ArmTally("function")
+    arm.event(an_event(kind=kind, container="c"))
+    assert arm.containers["c"].life == life
 
 
 def test_what_belongs_to_a_service_is_not_counted_among_its_tasks() -> None:

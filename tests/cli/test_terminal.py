@@ -18,6 +18,7 @@ import pyte
 import pytest
 
 import harness
+from harness.runs import Run
 from harness.session import _cancelled_by_signals
 
 WAIT_S = 60
@@ -33,11 +34,11 @@ class Terminal:
         self.screen = pyte.HistoryScreen(width, height, history=1000)
         self._stream = pyte.ByteStream(self.screen)
         self.written = b""
-        self.process = pexpect.spawn(
+        self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             [*words, "--out", str(out), *more],
             dimensions=(height, width),
-            env=os.environ | {"TERM": "xterm-256color"} | environment,  # type: ignore[arg-type]
+            env=os.environ | {"TERM": "xterm-256color"} | environment,
         )
 
     def until(self, seen: Callable[[], bool]) -> None:
@@ -65,7 +66,7 @@ class Terminal:
         ]
         return "\n".join(line.rstrip() for line in [*above, *self.screen.display])
 
-    def run(self) -> harness.Run:
+    def run(self) -> Run:
         (folder,) = self.out.iterdir()
         return harness.load(folder)
 
