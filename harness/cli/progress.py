@@ -1,7 +1,8 @@
 """Watches a run: a live view on a terminal, a line for each arm that has ended when piped, or warnings alone.
 
-The event loop only appends to a queue. A thread counts rows in, draws and prints, so that neither a slow terminal nor
-a long picture can make the driver late; whatever goes wrong in it, the run goes on.
+The event loop only appends to a queue. A thread counts rows in, draws and prints, so that no slow terminal can make
+the driver late; whatever goes wrong in it, the run goes on. It draws for 1 ms, maybe holding the interpreter, and so
+comes before ordinary threads, as the driver does: if a busy container put it off, it would put off the driver too.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from rich.live import Live
 
 from harness.cli.live import draw
 from harness.cli.picture import Picture
+from harness.priority import prefer_this_thread
 from harness.rows import Event
 from harness.session import Begun, Row
 
 Mode = Literal["live", "lines", "quiet"]
-PERIOD_S = 0.25
+PERIOD_S = 0.5
 # No run writes as many rows in a period: this bounds memory while a terminal takes nothing (Ctrl-S).
 QUEUED = 100_000
 ENDING = (
@@ -72,7 +74,8 @@ class Watch:
         self._live = Live(console=self._screen, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._queue: deque[Row | Begun | _Said | _Step | _Planned | _Ending] = deque(maxlen=QUEUED)
         self._picture: Picture | None = None
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._loop, name="view", daemon=True)
         self.cpu_s = 0.0
         self.run: Begun | None = None
@@ -84,7 +87,8 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._ended = True
+        self._wake.set()
         self._thread.join()
         self._live.stop()
 
@@ -96,11 +100,11 @@ class Watch:
 
     def ending(self) -> None:
         """See `Progress`."""
-        self._queue.append(_Ending())
+        self._tell(_Ending())
 
     def say(self, message: str) -> None:
         """Print a line, above the view if there is one."""
-        self._queue.append(_Said(message))
+        self._tell(_Said(message))
 
     def plan(self, steps: int) -> None:
         """How many steps there will be in all."""
@@ -108,12 +112,20 @@ class Watch:
 
     def step(self, what: str) -> None:
         """One step begins, so the one before has ended."""
-        self._queue.append(_Step(what, time.monotonic()))
+        self._tell(_Step(what, time.monotonic()))
+
+    def _tell(self, item: _Said | _Step | _Ending) -> None:
+        """Something that is shown without delay."""
+        self._queue.append(item)
+        self._wake.set()
 
     def _loop(self) -> None:
+        prefer_this_thread()
         ended = False
         while not ended:
-            ended = self._stop.wait(PERIOD_S)
+            self._wake.wait(PERIOD_S)
+            self._wake.clear()
+            ended = self._ended
             try:
                 self._turn()
             except Exception as error:  # a terminal that has gone is no reason to lose a measurement

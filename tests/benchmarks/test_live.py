@@ -1,7 +1,7 @@
 """What watching costs: the event loop for each row, and the view's thread for each row and each picture, in CPU time.
 
 The targets: 2 us a row in the event loop, where the driver is; 5 us a row and 3 ms a picture in the view's thread, of
-which there are four a second. And pictures leave nothing behind for the collector, which rests while an arm runs.
+which there are two a second. And pictures leave nothing behind for the collector, which rests while an arm runs.
 """
 
 from __future__ import annotations
