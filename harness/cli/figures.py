@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.analysis import units
@@ -12,6 +13,7 @@ BARS = "▁▂▃▄▅▆▇█"
 SPARK = 12
 STYLES = {State.WAITING: "dim", State.RUNNING: "bold green", State.DONE: ""}
 MARKS = {State.WAITING: "", State.RUNNING: "▶ ", State.DONE: ""}
+LIVES = {Life.RUNNING: "up", Life.FROZEN: "frozen", Life.CREATED: "new"}
 
 Cell = tuple[str, str]
 Figure = Callable[[Picture, ArmTally], Cell]
@@ -24,9 +26,9 @@ def _state(picture: Picture, arm: ArmTally) -> Cell:
 
 
 def _phase(picture: Picture, arm: ArmTally) -> Cell:
-    if arm.state == State.WAITING or not arm.planned:
+    if arm.state == State.WAITING or not arm.phase:
         return NOTHING
-    return f"{arm.phase} {arm.tried:,}/{arm.planned:,}", ""
+    return f"{arm.phase} {arm.tried:,}/{arm.planned:,}" if arm.planned else arm.phase, ""
 
 
 def _ok(picture: Picture, arm: ArmTally) -> Cell:
@@ -38,8 +40,9 @@ def _failed(picture: Picture, arm: ArmTally) -> Cell:
 
 
 def _in_flight(picture: Picture, arm: ArmTally) -> Cell:
-    count = picture.run.in_flight() if arm.state == State.RUNNING else 0
-    return f"{count:,}", "" if count else "dim"
+    if arm.state != State.RUNNING or not picture.steps:
+        return NOTHING
+    return f"{picture.run.in_flight():,}", ""
 
 
 def _recent(share: float) -> Figure:
@@ -62,12 +65,9 @@ def _spark(picture: Picture, arm: ArmTally) -> Cell:
 
 
 def _containers(picture: Picture, arm: ArmTally) -> Cell:
-    lives = [each.life for each in arm.containers.values()]
-    if not lives:
-        return NOTHING
-    frozen, made = lives.count(Life.FROZEN), lives.count(Life.CREATED)
-    more = [f"{count} {life}" for count, life in ((frozen, "frozen"), (made, "new")) if count]
-    return ", ".join([f"{lives.count(Life.RUNNING)} up", *more]), ""
+    lives = Counter(each.life for each in arm.containers.values())
+    told = [f"{lives[life]} {word}" for life, word in LIVES.items() if lives[life]]
+    return (", ".join(told), "") if told else NOTHING
 
 
 def _memory(picture: Picture, arm: ArmTally) -> Cell:

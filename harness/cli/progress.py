@@ -29,8 +29,8 @@ PERIOD_S = 0.5
 # No run writes as many rows in a period: this bounds memory while a terminal takes nothing (Ctrl-S).
 QUEUED = 100_000
 ENDING = (
-    "ending: keeping what was measured. Ctrl-C again cuts this short (containers are still removed); "
-    "a third one leaves at once, and `harness doctor --clean` removes what it leaves."
+    "ending: keeping what was measured. Ctrl-C again cuts this short;\n"
+    "a third leaves at once, and what is left is for `harness doctor --clean`"
 )
 
 
@@ -167,7 +167,7 @@ class Watch:
             self._print(self._screen, line)
 
     def _print(self, console: Console, line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _give_up(self, error: Exception) -> None:
         """No more than messages from now on."""

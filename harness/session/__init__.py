@@ -56,14 +56,22 @@ async def measure(prepared: Prepared, progress: Progress, body: Body) -> tuple[P
     It may add to the warnings that it is given. SIGINT and SIGTERM cancel it (see `run`); one that ends well all the
     same is complete.
     """
+    warnings: list[str] = []
+    task = asyncio.ensure_future(body(prepared, progress, warnings))
+    with _cancelled_by_signals(task, progress):
+        return await _to_the_end(prepared, progress, task, warnings)
+
+
+async def _to_the_end(
+    prepared: Prepared, progress: Progress, task: asyncio.Future[None], warnings: list[str]
+) -> tuple[Path, State]:
+    """Until nothing runs any more and the run folder is closed."""
     state: State = "failed"
     watching_before_s = progress.cpu_s
     preferred = False
-    warnings: list[str] = []
     cpu_before, steal_before_s = psutil.Process().cpu_times(), steal_s()
     try:
-        task = asyncio.ensure_future(body(prepared, progress, warnings))
-        with _measuring() as preferred, _cancelled_by_signals(task, progress):
+        with _measuring() as preferred:
             try:
                 prepared.sampler.start()
                 await task

@@ -13,8 +13,8 @@ from harness.cli.figures import SPARK, spark
 from harness.cli.live import draw
 from harness.cli.picture import Picture
 from harness.cli.progress import Watch, mode
-from harness.rows import Event
 from tests.cli.runs import a_picture, an_arm, begun
+from tests.rows import an_event
 
 
 def lines(picture: Picture, width: int, height: int) -> list[str]:
@@ -26,13 +26,21 @@ def test_arms_are_columns_side_by_side() -> None:
     assert found[""] == ["function", "service"]
     assert found["this block"] == ["▶", "running", "waiting"]
     assert found["ok"] == ["4", "3"]
-    assert found["in flight"] == ["3", "0"]
+    assert found["in flight"] == ["3", "-"]
     assert found["block p50"] == ["400", "ms", "200", "ms"]
     assert found["recent p95"] == ["400", "ms", "300", "ms"]
     assert found["containers"] == ["1", "up", "-"]
     assert found["memory now"] == ["2.00", "MiB", "-"]
     assert found["peak of one"] == ["4.00", "MiB", "4.00", "MiB"]
     assert found["CPU"] == ["0.50", "vCPU", "-"]
+
+
+def test_containers_are_told_by_where_they_are_in_their_lives() -> None:
+    picture = a_picture()
+    for name, kind in (("a", "container_frozen"), ("b", "container_frozen"), ("c", "container_created")):
+        picture.take(an_event(block=1, kind=kind, container=name))
+    (line,) = (line for line in lines(picture, 100, 24) if line.startswith("containers"))
+    assert "1 up, 2 frozen, 1 new" in line
 
 
 def test_the_head_tells_what_runs_and_how_long_it_will() -> None:
@@ -55,12 +63,8 @@ def test_the_running_arm_is_among_those_that_many_arms_leave_room_for() -> None:
 
 def test_notes_stand_below() -> None:
     picture = a_picture()
-    picture.take(
-        Event(
-            run="r", block=1, arm="function", phase="", at_ns=0, kind="throttled", container="",
-            duration_s=None, detail='{"reason": "ReservedFunctionConcurrencyLimitExceeded"}',
-        )
-    )  # fmt: skip
+    reason = '{"reason": "ReservedFunctionConcurrencyLimitExceeded"}'
+    picture.take(an_event(block=1, kind="throttled", detail=reason))
     assert lines(picture, 100, 30)[-1].endswith("throttled: ReservedFunctionConcurrencyLimitExceeded")
 
 
