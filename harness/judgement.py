@@ -10,9 +10,9 @@ from typing import Literal
 import pandas as pd
 
 from harness.analysis.cells import arms, block_cpu, block_medians, phases, valid_items
-from harness.cost.book import load_book
+from harness.cost.model import cost_model
 from harness.cost.per_million import cost_per_million
-from harness.objectives import Objective
+from harness.objectives import Objective, objectives_of
 from harness.runs import Run
 from harness.statistics import Interval, jackknife_interval, min_count, proportion_interval, quantile_interval
 
@@ -39,14 +39,6 @@ class _Part:
         return [int(block) for block in self.items["block"].unique()]
 
 
-def objectives_of(run: Run) -> list[Objective]:
-    """The objectives of the scenario as it was run."""
-    return [
-        Objective.model_validate(each)
-        for each in (run.manifest.get("scenario") or {}).get("objectives") or []
-    ]
-
-
 def judge(run: Run, objectives: Sequence[Objective] | None = None) -> pd.DataFrame:
     """One row for each objective and each arm and phase that it is demanded of: COLUMNS; A/A duplicates have none.
 
@@ -55,7 +47,7 @@ def judge(run: Run, objectives: Sequence[Objective] | None = None) -> pd.DataFra
     """
     valid = valid_items(run)
     rows = []
-    for objective in objectives_of(run) if objectives is None else objectives:
+    for objective in objectives_of(run.manifest) if objectives is None else objectives:
         for arm, about in arms(run).items():
             for phase in phases(run):
                 if about.get("duplicate_of") or objective.placement not in {None, arm}:
@@ -160,9 +152,7 @@ def _cpu_s_per_item(part: _Part) -> float:
 
 def _usd_per_million(part: _Part) -> float:
     """The cost as run, of the blocks that the part has."""
-    kept = part.run.attempts["block"].isin(part.blocks()) & (part.run.attempts["arm"] == part.arm)
-    own = replace(part.run, attempts=part.run.attempts[kept])
-    table = cost_per_million(own, load_book())
+    table = cost_per_million(cost_model(part.run), part.blocks())
     found = table[(table["arm"] == part.arm) & (table["phase"] == part.phase) & (table["basis"] == "as run")]
     return float(found["usd_per_million"].iloc[0]) if len(found) else math.nan
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -87,6 +88,13 @@ class Objective(BaseModel):
         if operator == "<=":
             return value <= bound
         return value > bound if operator == ">" else value >= bound
+
+
+def objectives_of(manifest: Mapping[str, Any]) -> list[Objective]:
+    """The objectives of the scenario as it was run."""
+    return [
+        Objective.model_validate(each) for each in (manifest.get("scenario") or {}).get("objectives") or []
+    ]
 
 
 def _number(text: str) -> float:

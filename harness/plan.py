@@ -7,7 +7,7 @@ items at the same offsets, and the order of the arms is drawn anew for each bloc
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,18 @@ def arms(scenario: Scenario) -> tuple[Arm, ...]:
     return tuple(named)
 
 
-def block(scenario: Scenario, index: int, keys: Sequence[str], *, warmup: bool) -> Block:
-    """Block `index` of a run; `keys` are the corpus's items. It is the same whatever the number of blocks."""
+def block(
+    scenario: Scenario,
+    index: int,
+    keys: Sequence[str],
+    *,
+    warmup: bool,
+    chosen: Collection[str] | None = None,
+) -> Block:
+    """Block `index` of a run; `keys` are the corpus's items. It is the same whatever the number of blocks.
+
+    With `chosen` only the arms of these names are in it, in the order that they would have had among all.
+    """
     named = arms(scenario)
     order = _rng(scenario, ORDER, index).permutation(len(named))
     items = _rng(scenario, ITEMS, index)
@@ -65,7 +75,8 @@ def block(scenario: Scenario, index: int, keys: Sequence[str], *, warmup: bool) 
     for phase in scenario.phases:
         offsets_s = phase.arrivals.offsets_s(arrivals)
         phases.append(PlannedPhase(phase.name, _draw(items, keys, len(offsets_s)), offsets_s))
-    return Block(index, warmup, tuple(named[i] for i in order), tuple(phases))
+    kept = tuple(named[i] for i in order if chosen is None or named[i].name in chosen)
+    return Block(index, warmup, kept, tuple(phases))
 
 
 def arm_seed(seed: int, block_index: int, arm: str) -> int:

@@ -65,6 +65,7 @@ class Attempt:
     service_s: float = column("done - sent: without the driver's own lateness", width=32)
     cold: bool = column("this attempt waited for a container to be made for it")
     queue_s: float = column("waiting for a free environment, job slot, batching window or worker", width=32)
+    pull_s: float = column("part of a cold start: the engine pulls the image from a registry", width=32)
     create_s: float = column("part of a cold start: the engine creates the container", width=32)
     start_s: float = column("part of a cold start: the engine starts it", width=32)
     init_s: float = column("part of a cold start: the runtime starts and loads the code", width=32)

@@ -216,6 +216,15 @@ class Run:
 
         return instances(self)
 
+    def sizes(self) -> pd.DataFrame:
+        """Every size of a sweep, with its time and cost: `harness.tuning.picture`. Empty where the run is none."""
+        import pandas as pd  # noqa: PLC0415  (as in _read_frame)
+
+        from harness.tuning.picture import picture_of  # noqa: PLC0415  (as above)
+
+        picture = picture_of(self)
+        return pd.DataFrame() if picture is None else picture.sizes
+
 
 def utc_text() -> str:
     """Now, as ISO 8601 in UTC with seconds."""

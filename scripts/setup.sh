@@ -41,6 +41,20 @@ ensure_venv_module() {
         >.cache/apt.log 2>&1 </dev/null || { tail -n 5 .cache/apt.log >&2; fail "apt-get failed: see .cache/apt.log"; }
 }
 
+# The process engine puts it before services, and so do tests; containers have theirs in an image of their own.
+ensure_haproxy() {
+    command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] && return
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "haproxy is not installed, and some tests need it: sudo apt-get install haproxy"
+        return
+    fi
+    say "installing haproxy with apt-get"
+    mkdir -p .cache
+    { apt-get install -y -qq --no-install-recommends haproxy ||
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy; }; } \
+        >.cache/apt-haproxy.log 2>&1 </dev/null || say "apt-get failed for haproxy: see .cache/apt-haproxy.log"
+}
+
 # What .venv was made from. It holds the path too, for a virtual environment cannot be moved.
 fingerprint() { { echo "$PWD"; cat "$1" pyproject.toml scripts/setup.sh; } | cksum; }
 
@@ -70,12 +84,16 @@ install_packages() {
 # The developers' lock contains all of the other, at the same versions, so it will do for both.
 if matches "$lock" || matches requirements-dev.lock; then
     PYTHON=.venv/bin/python scripts/docker.sh
+    if [ "$1" = dev ]; then ensure_haproxy; fi
+    scripts/registry.sh
     exit
 fi
 python=$(find_python)
 ensure_venv_module "$python"
 # apt-get and pip do not get in each other's way, and each takes a while.
-PYTHON=$python scripts/docker.sh &
+# One after the other, since both may refresh the package lists.
+{ PYTHON=$python scripts/docker.sh; scripts/registry.sh; } &
 docker=$!
 install_packages "$python" || { wait "$docker"; fail "could not set up .venv: see above."; }
 wait "$docker"
+if [ "$1" = dev ]; then ensure_haproxy; fi

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from harness import analysis
-from harness.judgement import judge, objectives_of, overall
-from harness.objectives import Objective
+from harness.judgement import judge, overall
+from harness.objectives import Objective, objectives_of
 from harness.runs import Run
 from tests.synthetic import make_run
 
@@ -109,7 +109,7 @@ def test_the_scenario_as_run_carries_its_objectives(run: Run) -> None:
         "objectives": [{"expect": "error_rate < 0.5", "placement": "batch"}]
     }
     asked = replace(run, manifest=run.manifest | {"scenario": scenario})
-    assert objectives_of(asked) == [Objective(expect="error_rate < 0.5", placement="batch")]
+    assert objectives_of(asked.manifest) == [Objective(expect="error_rate < 0.5", placement="batch")]
     assert set(judge(asked)["arm"]) == {"batch"}
     assert judge(run).empty
 

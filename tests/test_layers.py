@@ -8,6 +8,7 @@ from pathlib import Path
 import harness
 
 PACKAGE = Path(harness.__file__).parent
+AFTER = ("harness.analysis", "harness.cost", "harness.judgement", "harness.advice", "harness.report")
 LAYERS = [
     [
         "harness.rows",
@@ -17,6 +18,9 @@ LAYERS = [
         "harness.priority",
         "harness.statistics",
         "harness.pacer",
+        # Data, and what reads it: a scenario is checked against the book that will price it.
+        "harness.cost.catalogue",
+        "harness.cost.book",
     ],
     ["harness.objectives"],
     ["harness.scenario"],
@@ -31,6 +35,8 @@ LAYERS = [
     ["harness.session"],
     ["harness.cost"],
     ["harness.judgement"],
+    ["harness.tuning"],
+    ["harness.advice"],
     ["harness.report"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
@@ -79,7 +85,7 @@ def test_no_module_imports_from_a_later_layer() -> None:
 def test_nothing_after_the_run_folder_imports_what_makes_it() -> None:
     makers = ("harness.engines", "harness.placements", "harness.driver", "harness.session", "docker")
     for name, path in modules():
-        if name.startswith(("harness.analysis", "harness.cost", "harness.judgement", "harness.report")):
+        if name.startswith(AFTER):
             assert not [found for found in imports(path) if found.startswith(makers)], name
 
 

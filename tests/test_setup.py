@@ -12,9 +12,23 @@ from threading import Thread
 
 import pytest
 
-SCRIPTS = ["scripts/setup.sh", "scripts/docker.sh", ".ci/run"]
+SCRIPTS = ["scripts/setup.sh", "scripts/docker.sh", "scripts/registry.sh", ".ci/run"]
 LOCKS = ["requirements.lock", "requirements-dev.lock", "workloads/thumbnail/requirements.lock"]
-TOOLS = ("bash", "python3", "id", "grep", "cat", "mkdir", "tail", "dirname", "rm", "sleep")
+TOOLS = (
+    "bash",
+    "python3",
+    "id",
+    "grep",
+    "cat",
+    "chmod",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "tail",
+    "dirname",
+    "rm",
+    "sleep",
+)
 
 
 def docker_sh(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +43,7 @@ def docker_sh(root: Path, *arguments: str, **environment: str) -> subprocess.Com
 def copy(tmp_path: Path, root: Path) -> Path:
     """A tree with the scripts alone, so that logs and caches go there."""
     (tmp_path / "scripts").mkdir()
-    for name in SCRIPTS[:2]:
+    for name in SCRIPTS[:3]:
         (tmp_path / name).write_text((root / name).read_text())
         (tmp_path / name).chmod(0o755)
     return tmp_path
@@ -104,6 +118,49 @@ def test_unknown_argument_is_bad_usage(root: Path, script: str) -> None:
     done = subprocess.run([str(root / script), "nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "usage:" in done.stderr
+
+
+def registry_sh(root: Path, path: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": path} | environment
+    return subprocess.run(
+        [str(root / "scripts/registry.sh")], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_registry_that_is_there_is_left_alone(copy: Path, tmp_path: Path) -> None:
+    done = registry_sh(copy, fake_path(tmp_path, docker_registry="exit 0", apt_get="exit 1"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_registry_is_not_fetched_where_there_is_no_docker(copy: Path, tmp_path: Path) -> None:
+    done = registry_sh(copy, fake_path(tmp_path, apt_get="exit 1", dpkg="exit 1"), DOCKER="no")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("programs", "told"),
+    [({}, "need it on the PATH"), ({"apt_get": "exit 1", "dpkg": "exit 1"}, "see .cache/apt-registry.log")],
+)
+def test_registry_that_cannot_be_had_is_told_and_no_failure(
+    copy: Path, tmp_path: Path, programs: dict[str, str], told: str
+) -> None:
+    done = registry_sh(copy, fake_path(tmp_path, **programs))
+    assert done.returncode == 0
+    assert told in done.stdout
+    assert not list(copy.glob(".cache/docker-registry*"))
+
+
+def test_registry_is_unpacked_and_not_installed(copy: Path, tmp_path: Path) -> None:
+    path = fake_path(
+        tmp_path,
+        apt_get='[ "$*" = "download docker-registry" ] && echo package >docker-registry_1_all.deb',
+        dpkg='[ "$1" = -x ] && mkdir -p "$3/usr/bin" && echo "#!/bin/sh" >"$3/usr/bin/docker-registry" && '
+        'chmod +x "$3/usr/bin/docker-registry"',
+    )
+    done = registry_sh(copy, path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (copy / ".cache/docker-registry/usr/bin/docker-registry").is_file()
+    assert registry_sh(copy, path).stdout == "", "and is there from then on"
 
 
 def test_too_old_python_is_refused_with_what_to_do(copy: Path, tmp_path: Path) -> None:

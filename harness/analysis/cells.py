@@ -16,8 +16,9 @@ CELL = ["block", "arm", "phase"]
 # What a cell is computed from. The rest of the columns, item names and errors above all, would only be copied about.
 COLUMNS = [
     *CELL, "placement", "sequence", "attempt", "due_ns", "sent_ns", "done_ns", "latency_s", "service_s", "cold",
-    "queue_s", "create_s", "start_s", "init_s", "fetch_s", "work_s", "store_s", "answer_s", "other_s", "handler_s",
-    "billed_s", "cpu_s", "container_cpu_s", "memory_peak_bytes", "bytes_in", "bytes_out", "container", "outcome",
+    "queue_s", "pull_s", "create_s", "start_s", "init_s", "fetch_s", "work_s", "store_s", "answer_s", "other_s",
+    "handler_s", "billed_s", "cpu_s", "container_cpu_s", "memory_peak_bytes", "bytes_in", "bytes_out", "container",
+    "outcome",
 ]  # fmt: skip
 
 

@@ -108,16 +108,26 @@ def _row(run: Run, phase: str, metric: Metric, pair: pd.DataFrame, floor: float)
 
 def _verdict(found: Interval, blocks: int, floor: float, metric: Metric) -> tuple[str, str]:
     """What may be claimed, and why not more."""
+    reason = why_no_claim(found, blocks, floor)
     if blocks < MIN_BLOCKS_FOR_CLAIM:
-        return TOO_FEW, f"{blocks} valid blocks, and a claim takes {MIN_BLOCKS_FOR_CLAIM}"
+        return TOO_FEW, reason
+    if reason:
+        return NO_DIFFERENCE, reason
+    return (metric.below if found.value < 1 else metric.above), ""
+
+
+def why_no_claim(found: Interval, blocks: int, floor: float) -> str:
+    """Why no difference may be claimed of a ratio over so many blocks; empty where one may."""
+    if blocks < MIN_BLOCKS_FOR_CLAIM:
+        return f"{blocks} valid blocks, and a claim takes {MIN_BLOCKS_FOR_CLAIM}"
     if math.isnan(floor):
-        return NO_DIFFERENCE, "without an A/A arm the noise floor is unknown"
+        return "without an A/A arm the noise floor is unknown"
     if not found.excludes(1.0):
-        return NO_DIFFERENCE, "the interval includes 1"
+        return "the interval includes 1"
     # Factors, so that 2 and 1/2 are equally far off 1 and a verdict does not depend on which arm is the reference.
     if max(found.value, 1 / found.value) - 1 <= floor:
-        return NO_DIFFERENCE, "two identical arms differed as much"
-    return (metric.below if found.value < 1 else metric.above), ""
+        return "two identical arms differed as much"
+    return ""
 
 
 def _floor(run: Run, wide: pd.DataFrame) -> float:

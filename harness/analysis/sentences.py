@@ -18,22 +18,26 @@ def sentences(run: Run) -> list[str]:
     """What a reader should take away; never empty."""
     summary = summarise(run)
     if summary.empty or not summary["ok"].sum():
-        return ["No item was finished, so there is nothing to compare."]
+        return left_out(run) or ["No item was finished, so there is nothing to compare."]
     compared = compare(run)
     told = [_phase(run, summary, phase) for phase in phases(run) if (summary["phase"] == phase).any()]
     told += _failures(summary)
     told += _cold(run)
     told += _unsteady(run)
     told += _noise(run, compared)
+    return [*told, *left_out(run), *_own_cost(run)]
+
+
+def left_out(run: Run) -> list[str]:
+    """How many cells are invalid, and why the first of them is."""
     checked = validity(run)
-    left_out = int((~checked["valid"]).sum())
-    if left_out:
-        first = checked.loc[~checked["valid"], "reason"].iloc[0]
-        told.append(
-            f"{left_out} of {len(checked)} cells (a phase of an arm in one block) were left out; the first because "
-            f"{first}."
-        )
-    return [*told, *_own_cost(run)]
+    count = int((~checked["valid"]).sum())
+    if not count:
+        return []
+    first = checked.loc[~checked["valid"], "reason"].iloc[0]
+    return [
+        f"{count} of {len(checked)} cells (a phase of an arm in one block) were left out; the first because {first}."
+    ]
 
 
 def _phase(run: Run, summary: pd.DataFrame, phase: str) -> str:

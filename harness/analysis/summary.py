@@ -16,7 +16,7 @@ from harness.runs import Run
 from harness.statistics import quantile_interval
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-PARTS = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
+PARTS = ["queue", "pull", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
 # Far out, in the words of Tukey, Exploratory Data Analysis (1977): three interquartile ranges beyond the quartiles.
 FAR_OUT = 3.0
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli.advise import advise
 from harness.cli.options import engine_options, run_options, seconds, share
+from harness.cli.prices import prices
+from harness.cli.push import push
+from harness.cli.tune import tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +60,10 @@ def main() -> None:
       harness run quick            a first look in half a minute
       harness doctor               what this machine can measure
     """
+
+
+for command in (advise, prices, push, tune):
+    main.add_command(command)
 
 
 @main.command()

@@ -1,174 +1,141 @@
-"""A first price: US dollars per million items, with a formula that a pocket calculator can check.
+"""US dollars per million items, for each placement and phase, with a formula that a pocket calculator can check.
 
 `as run` prices what this run did. `busy` is the same placement without pauses: jobs packed so long that the one-minute
-minimum is nothing, tasks as busy as in the phase with the highest throughput. A function is billed by use, so its two
-are one. Free tiers, storage, requests to storage, logs and data transfer are left out.
+minimum is nothing, instances and tasks that are never idle. A function is billed by use, so its two are one. Only what
+the placement takes is counted: the store and the image cost the same in each of them. Free tiers are left out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
 
-from harness.analysis.cells import valid_items, valid_tries
-from harness.analysis.containers import lives
-from harness.cost.book import PriceBook
-from harness.cost.fargate import MINIMUM_S, Size, smallest
-from harness.runs import Run
+from harness.cost import function, service
+from harness.cost.arms import LIGHTSAIL, Arm
+from harness.cost.book import PriceError
+from harness.cost.demand import MEASURED, MODELLED
+from harness.cost.machines import Parts, fargate_parts, instance_parts, per_instance
+from harness.cost.model import CostModel
+from harness.cost.terms import GIB, MONTH_H, Terms
 
 COLUMNS = ["arm", "phase", "basis", "label", "usd_per_million", "formula", "price_date"]
-MIB_PER_GB = 1024
 MILLION = 1_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class _Price:
-    basis: str
-    label: str
-    usd: float
-    formula: str
+Priced = tuple[str, str, float, str]  # basis, label, US dollars per million, formula
 
 
-@dataclass(frozen=True, slots=True)
-class _Arm:
-    """What the pricing of one arm needs: its items in valid cells, of all phases, and its containers' lives.
+def cost_per_million(model: CostModel, blocks: Collection[int] | None = None) -> pd.DataFrame:
+    """One row for each placement, phase and basis: COLUMNS; phases without a good item in a valid cell have none.
 
-    `tries` are all attempts at these items, each of which is billed.
+    Over all valid blocks, or those given. The price is NaN, and the formula says why, where AWS has no such size.
     """
-
-    items: pd.DataFrame
-    tries: pd.DataFrame
-    lives_s: pd.Series
-    limits: dict[str, Any]
-    parallel: int
-
-
-def cost_per_million(run: Run, book: PriceBook) -> pd.DataFrame:
-    """One row for each placement, phase and basis: COLUMNS. Phases without a good item in a valid cell have none.
-
-    The price is NaN, and the formula says why, where AWS has no such size.
-    """
-    measured, tries = valid_items(run), valid_tries(run)
-    lives_s = container_lives_s(run)
     rows = []
-    for name, about in (run.manifest.get("arms") or {}).items():
-        if about.get("duplicate_of"):
-            continue
-        arm = _Arm(
-            items=measured[measured["arm"] == name],
-            tries=tries[tries["arm"] == name],
-            lives_s=lives_s,
-            limits=about["limits"],
-            parallel=about["parallel"],
-        )
-        for phase in arm.items.loc[arm.items["ok"], "phase"].astype(str).unique():
+    cells = model.cells if blocks is None else model.cells[model.cells["block"].isin(blocks)]
+    for arm in model.arms:
+        own = cells[cells["arm"] == arm.name]
+        for phase, part in own.groupby("phase", sort=False):
+            sums = part.drop(columns=["block", "arm", "phase"]).sum()
+            if not sums["ok"]:
+                continue
             try:
-                priced = PRICING[about["placement"]](arm, phase, book)
-            except ValueError as error:
-                priced = [_Price("as run", "not priced", math.nan, str(error))]
-            rows += [
-                (name, phase, found.basis, found.label, found.usd, found.formula, book.date)
-                for found in priced
-            ]
+                found = PRICING[arm.kind](arm, sums, model)
+            except (PriceError, ValueError) as error:
+                found = [("as run", "not priced", math.nan, str(error))]
+            rows += [(arm.name, str(phase), *each, model.terms.book.date) for each in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def container_lives_s(run: Run) -> pd.Series:
-    """Seconds from start to end of each container, by its name; without those that were never seen to end."""
-    found = lives(run.events)
-    return pd.Series(
-        (found["ended_ns"] - found["started_ns"]).to_numpy() / 1e9, index=found["container"], dtype="float64"
-    )
-
-
-def lambda_usd(memory_mb: float, billed_s: float, book: PriceBook) -> float:
-    """One invocation: the request, and its billed seconds times its memory."""
-    compute = memory_mb / MIB_PER_GB * billed_s * float(book.price("lambda_gb_second_x86"))
-    return float(book.price("lambda_request")) + compute
-
-
-def fargate_usd(size: Size, seconds: float, book: PriceBook) -> float:
-    """One task: by the second, one minute at the least."""
-    return max(seconds, MINIMUM_S) / 3600 * float(size.usd_per_hour(book))
-
-
-def _function(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
+def _function(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
     """Failed invocations and earlier tries are billed too, so the whole bill is divided by the good items."""
-    billed_s = arm.tries.loc[arm.tries["phase"] == phase, "billed_s"].dropna()
-    memory_mb = arm.limits["memory_bytes"] / 2**20
-    good = int(arm.items.loc[arm.items["phase"] == phase, "ok"].sum())
-    bill_usd = len(billed_s) * lambda_usd(memory_mb, float(billed_s.mean()), book)
+    book, count, good = model.terms.book, int(sums["invocations"]), int(sums["ok"])
+    each_s = float(sums["billed_s"]) / count
+    rates = function.rates(arm)
+    timed = sum(gb * float(book.price(key)) for key, gb in rates.values())
+    log_usd = function.LOG_BYTES / GIB * float(book.price("logs_ingest_gb"))
+    usd = count * (float(book.price("lambda_request")) + each_s * timed + log_usd) / good * MILLION
+    seconds = " + ".join(
+        f"{each_s:.6f} s billed x {gb:.7g} GB x {book.price(key):f}" for key, gb in rates.values()
+    )
     formula = (
-        f"1,000,000 / {good} items x {len(billed_s)} requests x ({book.price('lambda_request'):f} + "
-        f"{memory_mb:g}/1024 GB x {billed_s.mean():.5f} s billed x {book.price('lambda_gb_second_x86'):f})"
+        f"1,000,000 / {good} items x {count} requests x ({book.price('lambda_request'):f} + {seconds} + "
+        f"{log_usd:.3e} logs)"
     )
-    return [_Price("as run", "priced on measured", bill_usd / good * MILLION, formula)]
+    return [("as run", MEASURED, usd, formula)]
 
 
-def _batch(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
-    if arm.limits.get("cpu") == "share":
-        raise ValueError("the price book has no EC2 instances yet")
-    rows = arm.items[arm.items["phase"] == phase]
-    good = rows[rows["ok"]]
-    size, hourly = _sized(arm, book)
-    lives_s = arm.lives_s.reindex(rows["container"].astype(str).unique()).dropna()
-    found = []
-    if len(lives_s):
-        billed_s = float(lives_s.clip(lower=MINIMUM_S).sum())
-        usd = billed_s / 3600 * hourly / len(good) * MILLION
-        formula = (
-            f"1,000,000 / {len(good)} items x {billed_s:.1f} s of {len(lives_s)} jobs (60 s each at the least) / 3600 "
-            f"x ${hourly:.6f} an hour ({size.vcpu:g} vCPU, {size.memory_gb:g} GB Fargate)"
+def _batch(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
+    good, terms = int(sums["ok"]), model.terms
+    if arm.compute in {"EC2", "SPOT"}:
+        hourly = _hourly(instance_parts(arm), terms)
+        what = f"a {arm.settings['instances'][0]['name']} with disk and address"
+        seconds = {"as run": float(sums["instance_s"]), "busy": float(sums["busy_instance_s"])}
+        told = {"as run": "s of instances, idle ones too", "busy": "s in which they were busy"}
+    else:
+        hourly = _hourly(fargate_parts(arm), terms)
+        what = f"{arm.size} on Fargate, with an address"
+        seconds = {"as run": float(sums["billed_job_s"]), "busy": float(sums["handler_s"])}
+        told = {
+            "as run": f"s of {int(sums['jobs'])} jobs, 60 s each at the least",
+            "busy": "s of handlers alone",
+        }
+    return [
+        (
+            basis, label, MILLION / good * seconds[basis] / 3600 * hourly,
+            f"1,000,000 / {good} items x {seconds[basis]:.2f} {told[basis]} / 3600 x ${hourly:.6f} an hour ({what})",
         )
-        found.append(_Price("as run", "priced on measured", usd, formula))
-    item_s = float(good["handler_s"].mean())
-    formula = f"1,000,000 x {item_s:.5f} s an item / 3600 x ${hourly:.6f} an hour, in jobs of many minutes"
-    found.append(_Price("busy", "priced on modelled", MILLION * item_s / 3600 * hourly, formula))
-    return found
+        for basis, label in (("as run", MEASURED), ("busy", MODELLED))
+        if seconds[basis] > 0
+    ]  # fmt: skip
 
 
-def _service(arm: _Arm, phase: str, book: PriceBook) -> list[_Price]:
-    size, hourly = _sized(arm, book)
-    balancer = float(book.price("load_balancer_hour"))
-    good = arm.items[arm.items["ok"]]
-    rates = {str(name): _rate_per_s(rows) for name, rows in good.groupby("phase", observed=True)}
-    found = []
-    for basis, label, rate_per_s in (
-        ("as run", "priced on measured", rates[phase]),
-        ("busy", "priced on modelled", max(rates.values())),
-    ):
-        usd = (arm.parallel * hourly + balancer) / (rate_per_s * 3600) * MILLION
-        formula = (
-            f"1,000,000 x ({arm.parallel} tasks x ${hourly:.6f} ({size.vcpu:g} vCPU, {size.memory_gb:g} GB Fargate) "
-            f"+ ${balancer:g} load balancer) an hour / ({rate_per_s:.2f} items/s x 3600)"
-        )
-        found.append(_Price(basis, label, usd, formula))
-    return found
-
-
-def _sized(arm: _Arm, book: PriceBook) -> tuple[Size, float]:
-    size = smallest(arm.limits["vcpu"], arm.limits["memory_bytes"])
-    return size, float(size.usd_per_hour(book))
-
-
-def _rate_per_s(rows: pd.DataFrame) -> float:
-    """Good items a second: as they were done, and no faster than they came where they came one by one.
-
-    From first due to last done lacks the pause that follows the last item, so it alone would flatter a paced phase.
-    """
-    blocks = rows.groupby("block").agg(
-        first=("due_ns", "min"), due=("due_ns", "max"), done=("done_ns", "max"), items=("due_ns", "size")
+def _service(arm: Arm, sums: pd.Series, model: CostModel) -> list[Priced]:
+    terms = model.terms
+    tasks = float(sums["task_s"] / sums["span_s"]) or float(arm.parallel)
+    hourly, what = _task_hourly(arm, terms)
+    shared, why = _balancer_hourly(arm, terms)
+    connection = (
+        0.0 if arm.compute in LIGHTSAIL else float(terms.book.price("load_balancer_lcu_hour")) / 90_000
     )
-    done_per_s = float(blocks["items"].sum() / ((blocks["done"] - blocks["first"]).sum() / 1e9))
-    paced_s = float((blocks["due"] - blocks["first"]).sum() / 1e9)
-    return min(done_per_s, float((blocks["items"] - 1).sum()) / paced_s) if paced_s else done_per_s
+    option = {each.name: each for each in model.options}.get(arm.name)
+    rates = {"as run": float(sums["ok"] / sums["span_s"])}
+    if option is not None:
+        rates["busy"] = option.figures.rate_per_s * tasks
+    return [
+        (
+            basis, label, ((tasks * hourly + shared) / (rates[basis] * 3600) + connection) * MILLION,
+            f"1,000,000 x (({tasks:.4g} tasks x ${hourly:.6f} ({what}) + ${shared:.4f} {why}) an hour / "
+            f"({rates[basis]:.3f} items/s x 3600) + {connection:.3e} for load)",
+        )
+        for basis, label in (("as run", MEASURED), ("busy", MODELLED))
+        if basis in rates
+    ]  # fmt: skip
 
 
-PRICING: dict[str, Callable[[_Arm, str, PriceBook], list[_Price]]] = {
+def _task_hourly(arm: Arm, terms: Terms) -> tuple[float, str]:
+    if arm.compute in LIGHTSAIL:
+        name = str(arm.settings.get("bundle"))
+        usd = float(terms.book.price(f"lightsail_{LIGHTSAIL[arm.compute]}_{name}_month")) / MONTH_H
+        return usd, f"Lightsail {name}"
+    if arm.compute == "EC2":
+        return _hourly(instance_parts(arm), terms) / per_instance(arm), f"{per_instance(arm)} in an instance"
+    return _hourly(fargate_parts(arm), terms), f"{arm.size} on Fargate, with an address"
+
+
+def _balancer_hourly(arm: Arm, terms: Terms) -> tuple[float, str]:
+    if arm.compute in LIGHTSAIL:
+        return 0.0, "load balancer"
+    address = float(terms.book.price("public_ipv4_hour")) * service.BALANCER_ADDRESSES
+    return float(terms.book.price("load_balancer_hour")) + address, "load balancer with two addresses"
+
+
+def _hourly(parts: Parts, terms: Terms) -> float:
+    return float(sum(per_hour * float(terms.book.price(key)) for _, key, per_hour in parts))
+
+
+PRICING: dict[str, Callable[[Arm, Any, CostModel], list[Priced]]] = {
     "function": _function,
     "batch": _batch,
     "service": _service,

@@ -13,6 +13,7 @@ from docker.models.networks import Network
 from harness.engines import disks
 from harness.engines.base import LABEL_RUN
 from harness.engines.load_balancer import FOLDER_PREFIX
+from harness.engines.registry.pulling import remove_twins
 from harness.measure import cgroup
 
 
@@ -30,7 +31,7 @@ def clean(
 ) -> list[str]:
     """Remove the leftovers and nothing else; returns their names.
 
-    A run in progress loses its own too. Images stay, for they are reused.
+    A run in progress loses its own too. Images stay, for they are reused, but for twins that were pulled.
     """
     containers, networks = leftovers(client)
     for container in containers:
@@ -49,4 +50,5 @@ def clean(
         *(f"network {network.name}" for network in networks),
         *(f"disks of {run}" for run in runs),
         *(f"folder {folder}" for folder in folders),
+        *(f"image {name}" for name in remove_twins(client)),
     ]

@@ -18,6 +18,8 @@ from harness.doctor.finding import Finding, good, judged, missing
 from harness.engines import base_image, disks, load_balancer, obtain
 from harness.engines.base import EngineError
 from harness.engines.proof import Proof, prove
+from harness.engines.registry import local
+from harness.engines.registry.twins import LABEL_TWIN
 
 ENGINE_PATIENCE_S = 3
 REGISTRY_PATIENCE_S = 1.0
@@ -53,7 +55,7 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
     """The engine, its limits, its base image, and leftovers of earlier runs."""
     info = client.info()
     containers, networks = leftovers(client)
-    runs = disks.leftovers()
+    runs, twins = disks.leftovers(), client.images.list(filters={"label": LABEL_TWIN})
     base = base_image.present_base(client)
     driver, version = str(info.get("Driver")), str(info.get("CgroupVersion", "unknown"))
     yield good("Docker engine", str(info.get("ServerVersion")))
@@ -72,10 +74,20 @@ def look(client: docker.DockerClient) -> Iterator[Finding]:
     yield from _abilities(client, info, base)
     yield _base(client, base)
     yield balancer(client)
+    found = local.program()
+    yield judged(
+        "local registry",
+        f"{found} is here"
+        if found
+        else "none: scenarios that pull their image from a local registry cannot run",
+        found is not None,
+        local.MEND,
+    )
     yield judged(
         "leftovers",
-        f"{len(containers)} containers, {len(networks)} networks and {len(runs)} folders of disks of earlier runs",
-        not containers and not networks and not runs,
+        f"{len(containers)} containers, {len(networks)} networks, {len(runs)} folders of disks and {len(twins)} pulled "
+        "images of earlier runs",
+        not containers and not networks and not runs and not twins,
         "`harness doctor --clean`, when no run is in progress",
     )
 

@@ -197,3 +197,34 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Remove what is left: containers, networks."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """One pull of the run's image: `reference` is what a container is to be made of.
+
+    Of its `layers`, `layers_cached` were here already; `compressed_bytes` are those of the others, as they travelled.
+    `waited_s` passed before it began, while something of an earlier container was still being removed.
+    """
+
+    reference: str
+    layers: int
+    layers_cached: int
+    compressed_bytes: int
+    waited_s: float = 0.0
+
+
+class Puller(Protocol):
+    """Has the run's image pulled for each container."""
+
+    async def pull(self) -> Pulled:
+        """Pull it for one container. EngineError if that cannot be done."""
+        ...
+
+    def release(self, pulled: Pulled) -> None:
+        """The container is gone, and what was pulled for it may go."""
+        ...
+
+    async def settle(self) -> list[str]:
+        """Remove everything that was released; what could not be removed since the last time, and why."""
+        ...

@@ -14,15 +14,17 @@ from harness.rows import Attempt, Outcome
 class ColdParts:
     """Parts of a cold start, in seconds; all 0 for a warm attempt."""
 
+    pull_s: float = 0.0
     create_s: float = 0.0
     start_s: float = 0.0
     init_s: float = 0.0
 
     @classmethod
     def of(cls, launched: Launched, ready_ns: int) -> ColdParts:
-        """Create and start as the engine's calls took, init from then until `ready_ns` (UTC)."""
+        """Pull, create and start as the engine's calls took, init from then until `ready_ns` (UTC)."""
         return cls(
-            create_s=(launched.created_ns - launched.begun_ns) / 1e9,
+            pull_s=(launched.pulled_ns - launched.begun_ns) / 1e9,
+            create_s=(launched.created_ns - launched.pulled_ns) / 1e9,
             start_s=(launched.started_ns - launched.created_ns) / 1e9,
             init_s=(ready_ns - launched.started_ns) / 1e9,
         )
@@ -30,7 +32,7 @@ class ColdParts:
     @property
     def total_s(self) -> float:
         """The whole cold start."""
-        return self.create_s + self.start_s + self.init_s
+        return self.pull_s + self.create_s + self.start_s + self.init_s
 
 
 WARM = ColdParts()
@@ -87,6 +89,7 @@ def attempt(
         service_s=(done_ns - work.sent_ns) / 1e9,
         cold=cold is not None,
         queue_s=queue_s,
+        pull_s=parts.pull_s,
         create_s=parts.create_s,
         start_s=parts.start_s,
         init_s=parts.init_s,

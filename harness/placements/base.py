@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import Clock
-from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Exit
+from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Exit, Pulled, Puller
 from harness.rows import Attempt, Event
 
 
@@ -56,13 +56,18 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
-    """A started container with the moments of its making (UTC ns) and, in time, its end."""
+    """A started container with the moments of its making (UTC ns) and, in time, its end.
+
+    `pulled` is the image that was pulled for it; None, and `pulled_ns` the same as `begun_ns`, where none was.
+    """
 
     container: Container
     begun_ns: int
+    pulled_ns: int
     created_ns: int
     started_ns: int
     ended: asyncio.Task[Exit]
+    pulled: Pulled | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Bench:
     """Everything around a placement: one for each arm of each block.
 
     `seed` is that of its own random choices; `logs` is the folder for what its containers write, where that is kept.
+    With a `puller` each container of the run's own image is made of one that was pulled for it.
     """
 
     run: str
@@ -86,6 +92,7 @@ class Bench:
     settings: Mapping[str, Any]
     seed: int = 0
     logs: Path | None = None
+    puller: Puller | None = None
 
     def log_file(self, name: str) -> Path | None:
         """Where the output of the container `name` is to be written; None where none is kept."""
@@ -137,15 +144,26 @@ class Bench:
         )
 
     async def launch(self, spec: ContainerSpec) -> Launched:
-        """Create and start a container, with events, sampled from its first moment. EngineError if it cannot."""
+        """Create and start a container, with events, sampled from its first moment. EngineError if it cannot.
+
+        Its image is pulled first where the run has a registry.
+        """
         begun_ns = self.clock.now_ns()
-        container = await self.engine.create(spec)
-        created_ns = self.clock.now_ns()
-        self.event("container_created", spec.name, duration_s=(created_ns - begun_ns) / 1e9)
+        pulled = await self._pull(spec)
+        if pulled:  # to wait for the harness's own tidying is queueing, and no part of a cold start
+            begun_ns += round(pulled.waited_s * 1e9)
+        pulled_ns = self.clock.now_ns() if pulled else begun_ns
         try:
-            await container.start()
-        except EngineError:
-            await container.remove()
+            container = await self.engine.create(replace(spec, image=pulled.reference) if pulled else spec)
+            created_ns = self.clock.now_ns()
+            self.event("container_created", spec.name, duration_s=(created_ns - pulled_ns) / 1e9)
+            try:
+                await container.start()
+            except EngineError:
+                await container.remove()
+                raise
+        except BaseException:
+            self._release(pulled)
             raise
         started_ns = self.clock.now_ns()
         self.watcher.watch(container, self.arm, self.block)
@@ -153,9 +171,11 @@ class Bench:
         return Launched(
             container=container,
             begun_ns=begun_ns,
+            pulled_ns=pulled_ns,
             created_ns=created_ns,
             started_ns=started_ns,
             ended=asyncio.create_task(self._see_end(container)),
+            pulled=pulled,
         )
 
     async def restart(self, launched: Launched) -> Launched:
@@ -168,9 +188,11 @@ class Bench:
         return Launched(
             container=container,
             begun_ns=begun_ns,
+            pulled_ns=begun_ns,
             created_ns=begun_ns,
             started_ns=started_ns,
             ended=asyncio.create_task(self._see_end(container)),
+            pulled=launched.pulled,
         )
 
     async def _see_end(self, container: Container) -> Exit:
@@ -190,6 +212,21 @@ class Bench:
         await launched.container.remove()
         took_s = (self.clock.now_ns() - begun_ns) / 1e9
         self.event("container_removed", launched.container.name, duration_s=took_s)
+        self._release(launched.pulled)
+
+    async def _pull(self, spec: ContainerSpec) -> Pulled | None:
+        """The image for a container of the run's own; None where there is nothing to be pulled."""
+        if self.puller is None or spec.image is not None:
+            return None
+        begun_ns = self.clock.now_ns()
+        pulled = await self.puller.pull()
+        took_s = (self.clock.now_ns() - begun_ns) / 1e9 - pulled.waited_s
+        self.event("image_pulled", spec.name, duration_s=took_s, **asdict(pulled))
+        return pulled
+
+    def _release(self, pulled: Pulled | None) -> None:
+        if self.puller is not None and pulled is not None:
+            self.puller.release(pulled)
 
 
 class Placement(Protocol):

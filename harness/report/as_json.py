@@ -9,12 +9,14 @@ import pandas as pd
 
 from harness.report.contents import Contents
 from harness.runs import Run
+from harness.tuning.choice import choices
+from harness.tuning.question import KEY
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Run, state, sentences and the tables; what is unknown is null."""
+    """Run, state, sentences and the tables, of a sweep also sizes and choices; what is unknown is null."""
     contents = Contents(run)
-    return {
+    told = {
         "run": run.manifest.get("run"),
         "state": run.manifest.get("state"),
         "folder": str(run.folder),
@@ -23,8 +25,19 @@ def as_json(run: Run) -> dict[str, Any]:
         "summary": _records(contents.summary),
         "comparison": _records(contents.comparison),
         "cost": _records(contents.cost),
+        "bill": _records(contents.bill),
+        "month": _records(contents.month),
+        "break_even": _records(contents.break_even),
         "objectives": _records(contents.objectives),
     }
+    if contents.picture is not None:
+        told["tune"] = {
+            "question": contents.picture.question.told(),
+            "sizes": _records(contents.picture.sizes),
+            "choices": _records(choices(contents.picture)),
+            "search": run.manifest[KEY]["search"],
+        }
+    return told
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

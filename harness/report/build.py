@@ -25,17 +25,20 @@ def write_reports(run: Run) -> list[Path]:
     contents.summary.to_csv(paths[0], index=False)
     paths[1].write_text(markdown(contents), encoding="utf-8")
     paths[2].write_text(html(contents), encoding="utf-8")
-    for name, table in _tables(run):
+    for name, table in _tables(contents):
         if len(table):
             paths.append(run.folder / f"{name}.csv")
             table.to_csv(paths[-1], index=False)
     return paths
 
 
-def _tables(run: Run) -> list[tuple[str, pd.DataFrame]]:
+def _tables(contents: Contents) -> list[tuple[str, pd.DataFrame]]:
+    run, picture = contents.run, contents.picture
     return [
         ("lambda_metrics", lambda_metrics(run)),
         ("instances", instances(run)),
         ("idle", idle(run)),
         ("services", service_log(run)),
+        ("bill", contents.bill),
+        *([("tune", picture.sizes)] if picture is not None else []),
     ]

@@ -16,18 +16,18 @@ import pandas as pd
 from harness.analysis.cells import block_medians, valid_items
 from harness.analysis.containers import lives
 from harness.analysis.summary import PARTS
+from harness.report.chart_parts import WIDTH, arms, colour, phases
 from harness.report.contents import Contents
+from harness.report.cost_charts import cost, load
+from harness.report.tune_chart import tune
 
-# Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
 # For parts, so that none of them looks like an arm.
 PART_COLOURS = [
-    "#bab0ac", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#d67195", "#79706e",
+    "#bab0ac", "#5d4e8c", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#d67195", "#79706e",
 ]  # fmt: skip
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
 ECDF_POINTS = 200
 TIMELINE_BLOCKS = 2
 TIMELINE_POINTS = 1500
-WIDTH = 620
 # A container's name without its run, which is the same for all: block, arm and number.
 SHORT_NAME = r"(b\d+-.*)$"
 
@@ -49,21 +49,6 @@ def charts(contents: Contents) -> Iterator[Chart]:
         drawn = draw(contents)
         if drawn is not None:
             yield Chart(key, title, text, rows, drawn.to_dict())
-
-
-def _arms(contents: Contents) -> list[str]:
-    return list(dict.fromkeys(contents.summary["arm"]))
-
-
-def _colour(contents: Contents, **more: Any) -> alt.Color:
-    arms = _arms(contents)
-    return alt.Color("arm:N", title="arm", scale=alt.Scale(domain=arms, range=PALETTE[: len(arms)]), **more)
-
-
-def _phases(contents: Contents) -> alt.Row:
-    """A panel for each phase, in the order in which they run."""
-    order = list(dict.fromkeys(contents.summary["phase"]))
-    return alt.Row("phase:N", title=None, sort=order, header=alt.Header(labelFontWeight="bold"))
 
 
 def _measured(contents: Contents) -> pd.DataFrame:
@@ -91,13 +76,13 @@ def latency(contents: Contents) -> Any:
                 "latency_s:Q", title="latency from the intended start (s, log)", scale=alt.Scale(type="log")
             ),
             alt.Y("share:Q", title="share of items done", axis=alt.Axis(format="%")),
-            _colour(contents),
+            colour(contents),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
             tooltip=["arm", alt.Tooltip("latency_s:Q", format=".4f"), alt.Tooltip("share:Q", format=".1%")],
         )
         .add_params(picked)
         .properties(width=WIDTH, height=220)
-        .facet(row=_phases(contents))
+        .facet(row=phases(contents))
     )
 
 
@@ -123,7 +108,7 @@ def parts(contents: Contents) -> Any:
             tooltip=["row", "part", alt.Tooltip("seconds:Q", format=".4f"), "items"],
         )
         .properties(width=WIDTH, height=alt.Step(22))
-        .facet(row=_phases(contents))
+        .facet(row=phases(contents))
         .resolve_scale(y="independent")
     )
 
@@ -138,13 +123,13 @@ def throughput(contents: Contents) -> Any:
         .mark_circle(size=60)
         .encode(
             alt.X("throughput_items_per_s:Q", title="items a second, one dot a block"),
-            alt.Y("arm:N", title=None, sort=_arms(contents)),
-            _colour(contents, legend=None),
+            alt.Y("arm:N", title=None, sort=arms(contents)),
+            colour(contents, legend=None),
             opacity=alt.condition("datum.valid", alt.value(0.8), alt.value(0.2)),
             tooltip=["arm", "block", alt.Tooltip("throughput_items_per_s:Q", format=".2f"), "valid"],
         )
         .properties(width=WIDTH, height=alt.Step(24))
-        .facet(row=_phases(contents))
+        .facet(row=phases(contents))
     )
 
 
@@ -163,56 +148,22 @@ def resources(contents: Contents) -> Any:
         cpu_ms=lambda t: t["cpu"] * 1000,
         work_ms=lambda t: t["work"] * 1000,
     )
-    base = alt.Chart(table).encode(alt.Y("arm:N", title=None, sort=_arms(contents)))
+    base = alt.Chart(table).encode(alt.Y("arm:N", title=None, sort=arms(contents)))
     cpu = base.mark_bar().encode(
         alt.X("cpu_ms:Q", title="CPU ms an item, start-up included (tick: the work alone)"),
-        _colour(contents, legend=None),
+        colour(contents, legend=None),
         tooltip=["arm", alt.Tooltip("cpu_ms:Q", format=".1f"), alt.Tooltip("work_ms:Q", format=".1f")],
     )
     work = base.mark_tick(color="#888888", thickness=3).encode(alt.X("work_ms:Q"))
     memory = base.mark_bar().encode(
         alt.X("mib:Q", title="peak memory of a container (MiB)"),
-        _colour(contents, legend=None),
+        colour(contents, legend=None),
         tooltip=["arm", alt.Tooltip("mib:Q", format=".1f")],
     )
     half = WIDTH // 2 - 60
     return alt.hconcat(
         (cpu + work).properties(width=half, height=alt.Step(28)),
         memory.properties(width=half, height=alt.Step(28)),
-    )
-
-
-def cost(contents: Contents) -> Any:
-    """Dollars per million items, as run and at full use."""
-    table = contents.cost.dropna(subset=["usd_per_million"])
-    if table.empty:
-        return None
-    table = table[["arm", "phase", "basis", "label", "usd_per_million", "formula"]]
-    return (
-        alt.Chart(table.assign(row=table["arm"] + ", " + table["basis"]))
-        .mark_point(size=110, filled=True)
-        .encode(
-            alt.X(
-                "usd_per_million:Q", title="US dollars per million items (log)", scale=alt.Scale(type="log")
-            ),
-            alt.Y("row:N", title=None, sort=None),
-            _colour(contents, legend=None),
-            alt.Shape(
-                "label:N",
-                title=None,
-                legend=alt.Legend(symbolFillColor="#888888", symbolStrokeColor="#888888"),
-            ),
-            tooltip=[
-                "arm",
-                "phase",
-                "basis",
-                "label",
-                alt.Tooltip("usd_per_million:Q", format="$.2f"),
-                "formula",
-            ],
-        )
-        .properties(width=WIDTH, height=alt.Step(24))
-        .facet(row=_phases(contents))
     )
 
 
@@ -241,8 +192,8 @@ def timeline(contents: Contents) -> Any:
         alt.Chart(bars)
         .mark_bar(height=7, cornerRadius=2)
         .encode(
-            time, alt.X2("end_s:Q"), alt.Y("arm:N", title=None, sort=_arms(contents)),
-            alt.YOffset("container:N"), _colour(contents, legend=None),
+            time, alt.X2("end_s:Q"), alt.Y("arm:N", title=None, sort=arms(contents)),
+            alt.YOffset("container:N"), colour(contents, legend=None),
             tooltip=["arm", "container", alt.Tooltip("start_s:Q", format=".2f"), alt.Tooltip("end_s:Q", format=".2f")],
         )
         .properties(width=WIDTH, height=180)
@@ -253,7 +204,7 @@ def timeline(contents: Contents) -> Any:
         .encode(
             alt.X("at_s:Q", title="seconds since the first block began"),
             alt.Y("mib:Q", title="memory of each container (MiB)"),
-            _colour(contents), detail="container:N",
+            colour(contents), detail="container:N",
         )
         .properties(width=WIDTH, height=160)
     )  # fmt: skip
@@ -261,6 +212,13 @@ def timeline(contents: Contents) -> Any:
 
 
 CHARTS = [
+    (
+        "tune", "Time and cost over size",
+        "A panel for each placement: time and cost over size, each with its 95 % interval; the dashed line is the 95th "
+        "percentile where there are enough items, diamonds are the median of cold starts. Labels on top are the "
+        "choices; sizes in red do not work.",
+        "tune.csv", tune,
+    ),
     (
         "latency", "How long items took",
         "Each line rises to the share of items that were done within that time, counted from when they were due. "
@@ -288,6 +246,12 @@ CHARTS = [
         "cost", "What a million items would cost",
         "Priced from the published price list. 'As run' is this load; 'busy' assumes work without pauses.",
         "summary.csv", cost,
+    ),
+    (
+        "load", "What a month costs over its load",
+        "Both axes are logarithmic. Each line is one placement, its band holds 95 % of what the blocks allow, and a "
+        "point is where the cheaper of two changes. Steps are tasks that are added one by one.",
+        "attempts.parquet", load,
     ),
     (
         "timeline", "Containers over time",

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cached_property
 
 import pandas as pd
 
 from harness import analysis
 from harness.analysis.instances import assumed
-from harness.cost.book import load_book
+from harness.analysis.pulls import pulls
+from harness.cost.bill import bill
+from harness.cost.book import STALE_AFTER_DAYS, PriceBook
+from harness.cost.breakeven import break_even
+from harness.cost.model import CostModel, cost_model
+from harness.cost.month import load_of, month
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
 from harness.runs import Run
+from harness.tuning.picture import Picture, picture_of
+from harness.tuning.sentences import sentences as tuning_sentences
 
 
 @dataclass
@@ -20,6 +28,7 @@ class Contents:
     """Everything computed once from a run, for whichever reports are made of it."""
 
     run: Run
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
     summary: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
@@ -27,8 +36,13 @@ class Contents:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """The result in words, the verdict first."""
-        return analysis.sentences(self.run)
+        """The result in words, the verdict first; of a sweep, which size to choose."""
+        return tuning_sentences(self.picture) if self.picture else analysis.sentences(self.run)
+
+    @cached_property
+    def picture(self) -> Picture | None:
+        """Cost and time over size, where the run is a sweep of sizes."""
+        return picture_of(self.run)
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -36,9 +50,34 @@ class Contents:
         return analysis.compare(self.run)
 
     @cached_property
+    def book(self) -> PriceBook:
+        """The prices of the run's region, with those that its scenario sets."""
+        return self.model.terms.book
+
+    @cached_property
+    def model(self) -> CostModel:
+        """What the placements of the run cost, on the scenario's terms."""
+        return cost_model(self.run)
+
+    @cached_property
     def cost(self) -> pd.DataFrame:
         """Cost per million items."""
-        return cost_per_million(self.run, load_book())
+        return cost_per_million(self.model)
+
+    @cached_property
+    def bill(self) -> pd.DataFrame:
+        """What AWS would bill for the run."""
+        return bill(self.run, self.model.terms)
+
+    @cached_property
+    def month(self) -> pd.DataFrame:
+        """A month at stated loads, first without and then with the free tier."""
+        return pd.concat([month(self.model), month(self.model.on(free_tier=True))], ignore_index=True)
+
+    @cached_property
+    def break_even(self) -> pd.DataFrame:
+        """Where the cheaper of two placements changes."""
+        return break_even(self.model, load_of(self.run)[0])
 
     @cached_property
     def objectives(self) -> pd.DataFrame:
@@ -54,6 +93,11 @@ class Contents:
     def assumed(self) -> pd.DataFrame:
         """What assumed launch delays are of each arm's latency."""
         return assumed(self.run)
+
+    @cached_property
+    def pulls(self) -> pd.DataFrame:
+        """Pulls of the image, by arm."""
+        return pulls(self.run)
 
     def banners(self) -> list[str]:
         """What a reader must know before any figure."""
@@ -82,4 +126,26 @@ class Contents:
                 f"{', '.join(names)}: latencies include launch delays of instances that are assumed, not measured; the "
                 "table of launch delays has them apart."
             )
-        return told + list(self.run.manifest.get("warnings") or [])
+        if cached := int(self.pulls["pulls_cached"].sum()):
+            told.append(
+                f"{cached} of {self.pulls['pulls'].sum()} image pulls found layers here already, and so moved less "
+                "than a cold start does: more containers lived at once than the registry has twins of the image "
+                "(`twins` in [registry])."
+            )
+        return told + self._prices() + list(self.run.manifest.get("warnings") or [])
+
+    def _prices(self) -> list[str]:
+        told = []
+        if self.book.stale(self.today):
+            told.append(
+                f"The price book of {self.book.region} is of {self.book.date}, {self.book.age_days(self.today)} days "
+                f"ago: older than {STALE_AFTER_DAYS} days, it may be wrong by now. Refresh it with "
+                f"`harness prices update --region {self.book.region}`."
+            )
+        if self.book.overridden:
+            told.append(
+                "The scenario sets prices of its own, in place of AWS's: "
+                + ", ".join(f"{key} ${self.book.price(key):f}" for key in self.book.overridden)
+                + "."
+            )
+        return told

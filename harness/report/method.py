@@ -152,6 +152,7 @@ def _machine(contents: Contents) -> Table:
         **{f"version of {k}": v for k, v in (manifest.get("versions") or {}).items()},
         "image": (manifest.get("image") or {}).get("reference"),
         "image size": units.size((manifest.get("image") or {}).get("size_bytes")),
+        **_registry(manifest.get("image") or {}),
         "corpus": (manifest.get("corpus") or {}).get("description"),
         "corpus digest": (manifest.get("corpus") or {}).get("digest"),
         "seed": manifest.get("seed"),
@@ -162,6 +163,17 @@ def _machine(contents: Contents) -> Table:
     }
     rows = [[name.replace("_", " "), str(value)] for name, value in known.items() if value is not None]
     return Table("Machine, versions and inputs", ["what", "value"], rows)
+
+
+def _registry(image: dict[str, Any]) -> dict[str, Any]:
+    """Where the image came from, if from a registry."""
+    if "registry" not in image:
+        return {}
+    return {
+        "image in the registry": f"{image['registry']}, {image['digest']}",
+        "image size, compressed": f"{units.size(image['compressed_bytes'])} in {image['layers']} layers",
+        "image pulled": f"{image['pull']}, {image['twins']} twins",
+    }
 
 
 def _best(items: int) -> str:

@@ -9,8 +9,11 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
+from harness.report.costs import cost_tables
 from harness.report.service import service_tables
+from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -32,13 +35,17 @@ METRICS = {
 
 def first_tables(contents: Contents) -> list[Table]:
     """What a reader looks for first."""
+    if contents.picture is not None:
+        return [choices_table(contents.picture), _objectives(contents)]
     return [_objectives(contents), _summary(contents)]
 
 
 def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
+    sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
     return [
-        _comparison(contents), _cold(contents), *service_tables(contents), _cost(contents), _parts(contents),
+        *sweep, _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents),
+        *cost_tables(contents), _parts(contents),
     ]  # fmt: skip
 
 
@@ -103,7 +110,9 @@ def _comparison(contents: Contents) -> Table:
 
 
 def _cold(contents: Contents) -> Table:
-    parts = ["queue", "create", "start", "init", "fetch", "work", "store", "answer", "other"]
+    # Few runs pull their image, and the table is wide.
+    pulled = contents.cold_and_warm["pull_mean_s"].any()
+    parts = [part for part in PARTS if part != "pull" or pulled]
     rows = [
         [
             row.arm, row.phase, "cold" if row.cold else "warm", str(row.items),
@@ -116,25 +125,26 @@ def _cold(contents: Contents) -> Table:
     note = (
         "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
     )
-    return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, 11)
+    numbers = 2 + len(parts)
+    return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, numbers)
 
 
-def _cost(contents: Contents) -> Table:
+def _pulls(contents: Contents) -> list[Table]:
+    """Nothing where no image was pulled."""
     rows = [
         [
-            row.arm,
-            row.phase,
-            row.basis,
-            units.money(row.usd_per_million),
-            row.formula,
-            row.label,
-            row.price_date,
+            row.arm, str(row.pulls), units.duration(row.pull_p50_s), units.duration(row.pull_max_s),
+            units.size(row.compressed_bytes), f"{row.layers:.3g}", f"{row.layers_cached:.3g}",
         ]
-        for row in records(contents.cost)
-    ]
-    headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
-    note = "Free tiers are left out. Local seconds are priced as if AWS were as fast as this machine."
-    return Table("Cost per million items", headings, rows, note)
+        for row in records(contents.pulls)
+    ]  # fmt: skip
+    headings = ["arm", "pulls", "p50", "longest", "moved a pull", "layers", "of these here already"]
+    where = (contents.run.manifest.get("image") or {}).get("registry")
+    note = (
+        f"Each container's image came from the registry ({where}); the time is fetching and unpacking. "
+        "Pulls of a service's tasks come before the first item, and are in nobody's latency."
+    )
+    return [Table("Image pulls (measured)", headings, rows, note, 6)] if rows else []
 
 
 def _parts(contents: Contents) -> Table:

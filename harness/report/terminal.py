@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,14 +14,16 @@ from harness.analysis import units
 from harness.analysis.records import records
 from harness.report.contents import Contents
 from harness.report.results import METRICS, figure
+from harness.report.sizes import choices_table, sizes_table
 from harness.runs import Run
+from harness.tuning.picture import Picture
 
 
 def render(run: Run) -> RenderableType:
     """What to print, for terminals from 100 columns on."""
     contents = Contents(run)
     told: list[RenderableType] = [Text(f"! {banner}", style="yellow") for banner in contents.banners()]
-    told.append(_table(contents))
+    told += [_table(contents)] if contents.picture is None else _sizes(contents.picture)
     if len(contents.objectives):
         told.append(_objectives(contents))
     told += [Text(f"• {sentence}") for sentence in contents.sentences]
@@ -82,6 +86,20 @@ def _table(contents: Contents) -> Table:
                 units.size(row.memory_peak_bytes), _cost(contents, row.arm, phase), _ratio(contents, row.arm, phase),
             )  # fmt: skip
     return table
+
+
+def _sizes(picture: Picture) -> Iterator[RenderableType]:
+    """A sweep: a line for each size, and one for each choice."""
+    for found in (sizes_table(picture, narrow=True), choices_table(picture)):
+        table = Table(
+            title=found.caption, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
+        for number, heading in enumerate(found.headings):
+            figures = number >= len(found.headings) - found.numeric
+            table.add_column(heading, justify="right" if figures else "left", overflow="fold")
+        for row in found.rows:
+            table.add_row(*row)
+        yield table
 
 
 def _cost(contents: Contents, arm: str, phase: str) -> str:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import importlib
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from harness.arrivals import Arrivals
+from harness.cost.book import DEFAULT_REGION, PriceError, load_book, regions
 from harness.objectives import Objective
 from harness.scenario.batch import BatchSettings
 from harness.scenario.function import FunctionSettings
 from harness.scenario.placements import Strict
+from harness.scenario.registry import RegistrySettings
 from harness.scenario.service import ServiceSettings
 from workloads.kit.errors import BadSettings
 
 __all__ = [
     "ROOT", "WORKLOADS", "BatchSettings", "CorpusSettings", "FunctionSettings", "Phase", "PlacementSettings",
-    "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
+    "RegistrySettings", "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,10 +53,15 @@ class Phase(Strict):
 PlacementSettings = Annotated[FunctionSettings | BatchSettings | ServiceSettings, Field(discriminator="kind")]
 
 
+Usd = Annotated[Decimal, Field(ge=0)]
+
+
 class Scenario(Strict):
     """A scenario as run. `placements` maps the name of each arm to its placement, `aa` names the one run twice.
 
-    In a file without `aa` that is the first of several placements; `aa = ""` stands for none.
+    In a file without `aa` that is the first of several placements; `aa = ""` stands for none. `prices` maps keys of the
+    price book of `region` to US dollars a unit, in place of the book's. `speed_factor` times a second of this machine
+    is a second of AWS, for prices alone: 1 unless it was calibrated.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -66,7 +74,11 @@ class Scenario(Strict):
     objectives: tuple[Objective, ...] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     corpus: CorpusSettings = CorpusSettings()
+    registry: RegistrySettings | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    region: str = DEFAULT_REGION
+    prices: dict[str, Usd] = Field(default_factory=dict)
+    speed_factor: Annotated[float, Field(ge=0.001, le=1000)] = 1.0
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     placements: Annotated[dict[Name, PlacementSettings], Field(min_length=1)]
 
@@ -148,12 +160,22 @@ def load(path: Path) -> Scenario:
                 raise ScenarioError(
                     f"{path}: placements.{name}.steps: got {step.name!r}; allowed are modules of the workload: {found}"
                 )
+    _check_prices(path, scenario)
     settings = importlib.import_module(f"workloads.{scenario.workload}.settings").Settings
     try:
         settings.parse(scenario.settings)
     except BadSettings as error:
         raise ScenarioError(f"{path}: settings: {error}") from None
     return scenario
+
+
+def _check_prices(path: Path, scenario: Scenario) -> None:
+    if scenario.region not in regions():
+        raise ScenarioError(f"{path}: region: got {scenario.region!r}; allowed: {regions()}")
+    try:
+        load_book(scenario.region).with_overrides(scenario.prices)
+    except PriceError as error:
+        raise ScenarioError(f"{path}: {error}") from None
 
 
 def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:

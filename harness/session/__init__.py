@@ -24,8 +24,9 @@ from harness.priority import make_this_thread_ordinary, prefer_this_thread
 from harness.runs import State
 from harness.session.arm import Findings, Job, run_arm
 from harness.session.calibration import calibrate, make_store
-from harness.session.prepare import Begun, Prepared, Progress, Request, Row, prepare
+from harness.session.prepare import Prepared, Request, prepare
 from harness.session.sizing import Sizing
+from harness.session.watching import Begun, Progress, Row
 
 __all__ = ["Begun", "Prepared", "Progress", "Request", "Row", "measure", "note_limits", "prepare", "run"]
 
@@ -106,21 +107,24 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
     scenario, writer, stage = prepared.request.scenario, prepared.writer, prepared.stage
     arms = plan.arms(scenario)
     keys = prepared.corpus.keys
+    request = prepared.request
+    sizing = request.sizing or Sizing(scenario, request.precision, request.budget_s)
     progress.step("measuring the harness itself")
-    clock = await calibrate(stage, arms, keys[0], writer.folder, scenario.seed)
+    clock = await calibrate(stage, sizing.calibrated(arms), keys[0], writer.folder, scenario.seed)
     writer.update(clock=clock)
     store_out = writer.folder / "objects"
     make_store(store_out)
     logs = writer.folder / "logs"
     logs.mkdir()
-    sizing = Sizing(scenario, prepared.request.precision, prepared.request.budget_s)
     order: list[list[str]] = []
-    index = 0
+    index = steps = 0
     while index < sizing.blocks and not sizing.out_of_time():
-        block = plan.block(scenario, index, keys, warmup=index < sizing.pilot_blocks)
+        warmup, chosen = index < sizing.pilot_blocks, sizing.chosen()
+        block = plan.block(scenario, index, keys, warmup=warmup, chosen=chosen)
         order.append([arm.name for arm in block.arms])
         writer.update(order=order)
-        progress.plan(1 + sizing.blocks * len(arms))
+        progress.plan(1 + steps + (sizing.blocks - index) * len(block.arms))
+        steps += len(block.arms)
         for arm in block.arms:
             progress.step(f"block {index + 1} of {sizing.blocks}: {arm.name}")
             job = Job(
@@ -134,7 +138,11 @@ async def _all_blocks(prepared: Prepared, progress: Progress, warnings: list[str
                 seed=scenario.seed,
                 logs=logs,
             )
-            found = await run_arm(stage, job)
+            try:
+                found = await run_arm(stage, job)
+            except EngineError as error:
+                sizing.could_not_run(arm.name, error)
+                continue
             warnings += [told for told in found.warnings if told not in warnings]
             note_limits(prepared, arm, found)
         index += 1

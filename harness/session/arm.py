@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import plan
 from harness.clock import RunClock
 from harness.driver import Driver
-from harness.engines.base import Container, Engine
+from harness.engines.base import Container, Engine, Puller
 from harness.measure.load import between, read_load
 from harness.measure.sampler import Sampler
 from harness.placements import attempts, registry
@@ -32,6 +32,7 @@ class Stage:
     recorder: Recorder
     sampler: Sampler
     store_in: Path
+    puller: Puller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ async def run_arm(stage: Stage, job: Job) -> Findings:
         gc.enable()
         await placement.close()
         bench.event("arm_ended")
-    return findings(job.arm, watcher)
+        left = await stage.puller.settle() if stage.puller else []
+    found = findings(job.arm, watcher)
+    return replace(found, warnings=[*found.warnings, *left])
 
 
 def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:
@@ -95,6 +98,7 @@ def make_bench(stage: Stage, job: Job, watcher: Watcher) -> Bench:
         settings=job.settings,
         seed=plan.arm_seed(job.seed, job.block, job.arm.name),
         logs=job.logs,
+        puller=stage.puller,
     )
 
 

@@ -51,6 +51,7 @@ async def calibrate(
     store_out = folder / "calibration"
     make_store(store_out)
     paced = plan.PlannedPhase(OVERHEAD, (item,) * ITEMS, np.arange(ITEMS) / RATE_PER_S)
+    # Nothing is pulled for it: that is no part of what the harness adds.
     own = Stage(stage.run, stage.engine, stage.clock, stage.driver, tee, stage.sampler, stage.store_in)
     for arm in arms:
         if arm.duplicate_of is None and arm.settings.runs_workload:

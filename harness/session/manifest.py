@@ -16,7 +16,7 @@ from harness.runs import utc_text
 from harness.scenario import ROOT, Scenario
 from harness.session.corpus import Corpus
 
-SCHEMA = 2
+SCHEMA = 3
 PACKAGES = ("aiohttp", "docker", "pandas", "pillow", "psutil", "pyarrow", "awslambdaric", "uvicorn")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import docker
 
@@ -20,14 +19,16 @@ from harness.engines.base import Engine, EngineError, LoadBalancer
 from harness.engines.docker import DockerEngine, connect, find_image
 from harness.engines.image import Image, architecture, ensure_image
 from harness.engines.process import ProcessEngine
+from harness.engines.registry.hosting import Hosting, hosted
 from harness.measure.sampler import Sampler
 from harness.pacer import ThreadPacer
-from harness.rows import Attempt, Event, Sample
 from harness.runs import RunWriter, folder_name
 from harness.scenario import ROOT, Scenario
 from harness.session.arm import Stage
 from harness.session.corpus import Corpus, load_corpus
 from harness.session.manifest import manifest
+from harness.session.sizing import Sizing
+from harness.session.watching import Begun, Progress, Tap
 
 EngineChoice = Literal["auto", "docker", "process"]
 NO_DOCKER = (
@@ -36,52 +37,13 @@ NO_DOCKER = (
 )
 
 
-Row = Attempt | Sample | Event
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A run that begins, for those who watch it. `in_flight` tells how many items the driver has out now."""
-
-    folder: Path
-    title: str
-    arms: tuple[str, ...]
-    budget_s: float | None
-    in_flight: Callable[[], int]
-
-
-class Progress(Protocol):
-    """Who watches a run: a view on a terminal, plain lines when piped. `cpu_s` is what watching has taken so far."""
-
-    cpu_s: float
-
-    def begin(self, run: Begun) -> Callable[[Row], object] | None:
-        """A run begins. What is returned is called with each of its rows, from any thread, and has to be quick."""
-        ...
-
-    def ending(self) -> None:
-        """Somebody interrupted the run, which now ends in order."""
-        ...
-
-    def say(self, message: str) -> None:
-        """Something that a person should know now."""
-        ...
-
-    def plan(self, steps: int) -> None:
-        """How many steps there will be: one for each arm of each block."""
-        ...
-
-    def step(self, what: str) -> None:
-        """`what` begins."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to run, where, and on what.
 
     With `precision` (0.05 is 5 %) the number of blocks is planned from a pilot; `budget_s` ends the run after the
-    block in which so many seconds have passed.
+    block in which so many seconds have passed. `sizing` stands in for the usual one, and `about` is added to the
+    manifest.
     """
 
     scenario: Scenario
@@ -91,6 +53,8 @@ class Request:
     command: tuple[str, ...] = ()
     precision: float | None = None
     budget_s: float | None = None
+    sizing: Sizing | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +68,11 @@ class Prepared:
     driver: Driver
     sampler: Sampler
     stage: Stage
-    client: docker.DockerClient | None
+    lasting: contextlib.ExitStack
 
     def close(self) -> None:
-        """Let go of what outlives the engine."""
-        if self.client is not None:
-            self.client.close()
+        """Let go of what outlives the engine: pulled images, the registry, the daemon's client."""
+        self.lasting.close()
 
 
 def prepare(request: Request, progress: Progress) -> Prepared:
@@ -118,19 +81,23 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     # The load is that of before the run, and building an image adds to it.
     noise = machine.noise(request.out)
     with contextlib.ExitStack() as undo:
+        lasting = undo.enter_context(contextlib.ExitStack())
         client = _client(request, progress)
         if client is not None:
-            undo.callback(client.close)
+            lasting.callback(client.close)
         _find_images(client, scenario)
         corpus = load_corpus(scenario, request.corpus, progress.say)
         image = ensure_image(client, scenario.workload, ROOT, progress.say) if client is not None else None
         balancer = _load_balancer(client, scenario, progress)
+        hosting = _host(client, image, scenario, progress, lasting)
         clock = RunClock()
-        about = manifest(scenario, request.command, corpus, image, clock)
+        about = manifest(scenario, request.command, corpus, image, clock) | request.about
         writer = RunWriter(request.out / folder_name(scenario.name), about)
         undo.callback(writer.close, "failed")
         engine = _engine(client, image, writer.run, balancer)
         writer.update(engine=engine.describe(), noise=noise, beyond_machine=beyond_machine(scenario))
+        if hosting is not None:
+            writer.update(image=writer.manifest["image"] | hosting.describe())
         undo.pop_all()
     driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
     names = tuple(arm.name for arm in plan.arms(scenario))
@@ -138,30 +105,9 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     rows = writer if see is None else Tap(writer, see)
     sampler = Sampler(writer.run, clock, rows.sample)
     stage = Stage(writer.run, engine, clock, driver, rows, sampler, corpus.root)
-    return Prepared(request, corpus, engine, writer, driver, sampler, stage, client)
-
-
-class Tap:
-    """Records rows, and shows them to who watches."""
-
-    def __init__(self, writer: RunWriter, see: Callable[[Row], object]) -> None:
-        self._writer = writer
-        self._see = see
-
-    def attempt(self, row: Attempt) -> None:
-        """Record one attempt."""
-        self._writer.attempt(row)
-        self._see(row)
-
-    def sample(self, row: Sample) -> None:
-        """Record one sample."""
-        self._writer.sample(row)
-        self._see(row)
-
-    def event(self, row: Event) -> None:
-        """Record one event."""
-        self._writer.event(row)
-        self._see(row)
+    if hosting is not None:
+        stage = replace(stage, puller=hosting.puller)
+    return Prepared(request, corpus, engine, writer, driver, sampler, stage, lasting)
 
 
 def beyond_machine(scenario: Scenario, cores: int | None = None) -> list[str]:
@@ -213,6 +159,26 @@ def _load_balancer(
     if client is None or not any(each.needs_load_balancer for each in scenario.placements.values()):
         return None
     return load_balancer.ensure_image(client, architecture(client), progress.say)
+
+
+def _host(
+    client: docker.DockerClient | None,
+    image: Image | None,
+    scenario: Scenario,
+    progress: Progress,
+    lasting: contextlib.ExitStack,
+) -> Hosting | None:
+    """The image in the scenario's registry, until `lasting` is closed; None where it names none."""
+    if scenario.registry is None:
+        return None
+    if client is None or image is None:
+        raise EngineError(
+            "registry: the process engine pulls no images; use --engine docker, or a scenario without [registry]"
+        )
+    at_once = max(settings.parallel for settings in scenario.placements.values())
+    return lasting.enter_context(
+        hosted(client, image.id, scenario.workload, scenario.registry, at_once, progress.say)
+    )
 
 
 def _engine(

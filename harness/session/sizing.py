@@ -1,5 +1,7 @@
 """How many blocks a run takes: as the scenario says, or planned from a pilot, or as many as a time budget allows.
 
+A search for the best size has a Sizing of its own, which also chooses the arms of each block.
+
 The number is fixed before the main part from the spread of the pilot's ratios, never from their size, and a budget
 ends a run between blocks, when every arm has had the same number: nobody stops because one arm looks good.
 """
@@ -7,9 +9,12 @@ ends a run between blocks, when every arm has had the same number: nobody stops 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from harness import plan
 from harness.analysis.planning import Plan, plan_blocks
+from harness.engines.base import EngineError
 from harness.runs import Run, RunWriter
 from harness.scenario import Scenario
 
@@ -29,6 +34,18 @@ class Sizing:
         self.pilot_blocks = scenario.warmup_blocks if precision is None else PILOT_BLOCKS
         # Until the pilot has told, the scenario's number is the best guess.
         self.blocks = self.pilot_blocks + scenario.blocks
+
+    def calibrated(self, arms: Sequence[plan.Arm]) -> Sequence[plan.Arm]:
+        """Those whose own cost is measured before the first block."""
+        return arms
+
+    def chosen(self) -> Collection[str] | None:
+        """The names of the arms that the next block has; None for all."""
+        return None
+
+    def could_not_run(self, arm: str, error: EngineError) -> None:
+        """An arm could not be run at all, which ends the run here."""
+        raise error
 
     def after_block(self, writer: RunWriter, done: int) -> None:
         """Note that `done` blocks are over; plan the main part when they are the pilot."""

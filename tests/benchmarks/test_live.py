@@ -19,7 +19,7 @@ from rich.live import Live
 
 from harness.cli.live import draw
 from harness.session import Row
-from harness.session.prepare import Tap
+from harness.session.watching import Tap
 from tests.cli.runs import ARMS, a_picture
 from tests.rows import an_attempt
 

@@ -53,6 +53,40 @@ def test_writing_attempts(benchmark: Any, tmp_path: Path) -> None:
     assert each_s <= WRITE_LIMIT_S
 
 
+BILL = """
+import json, os, sys, time
+os.sched_setaffinity(0, {0})
+from pathlib import Path
+from harness import load
+from harness.cost.bill import bill
+from harness.cost.model import cost_model
+run = load(Path(sys.argv[1]))
+terms = cost_model(run).terms
+started_s = time.perf_counter()
+table = bill(run, terms)
+took_s = time.perf_counter() - started_s
+requests = table[(table.part == "requests")].quantity.sum()
+print(json.dumps({"took_s": took_s, "requests": requests, "usd": table.usd.sum()}))
+"""
+
+
+def test_the_bill_of_ten_million_attempts(benchmark: Any, tmp_path: Path) -> None:
+    """Every part of it, of a run that is loaded already."""
+    folder = make_big_run(tmp_path / "big", 10_000_000)
+
+    def priced() -> dict[str, float]:
+        done = subprocess.run(
+            [sys.executable, "-c", BILL, str(folder)], capture_output=True, text=True, check=True
+        )
+        told: dict[str, float] = json.loads(done.stdout)
+        return told
+
+    told = benchmark.pedantic(priced, rounds=1)
+    benchmark.extra_info |= told
+    assert told["requests"] == 5_000_000, "a function and its duplicate"
+    assert told["took_s"] <= 5.0
+
+
 @pytest.mark.parametrize(("attempts", "limit_s"), [(1_000_000, 3.0), (10_000_000, 30.0)])
 def test_loading_and_summarising(benchmark: Any, tmp_path: Path, attempts: int, limit_s: float) -> None:
     folder = make_big_run(tmp_path / "big", attempts)

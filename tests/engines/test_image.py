@@ -16,7 +16,20 @@ from harness.engines.base import LABEL, EngineError
 from harness.engines.image import Image, ensure_image
 
 # `runtime_client` is the compiled half of awslambdaric, which it imports only when it runs.
-IMPORTS = "import PIL.Image, awslambdaric.bootstrap, runtime_client, uvicorn, starlette.applications, boto3"
+IMPORTS = (
+    "import PIL.Image, awslambdaric.bootstrap, runtime_client, uvicorn, starlette.applications, boto3, "
+    "gunicorn.arbiter, prometheus_client"
+)
+# Asks the service of the same container; waits until it is healthy.
+ASK = """
+import sys, time, urllib.request
+for _ in range(300):
+    try:
+        print(urllib.request.urlopen("http://127.0.0.1:8080" + sys.argv[1]).read().decode())
+        break
+    except OSError:
+        time.sleep(0.1)
+"""
 
 
 def run(client: docker.DockerClient, reference: str, *command: str) -> str:
@@ -55,6 +68,34 @@ def test_cold_start_compiles_nothing(docker_client: docker.DockerClient, workloa
     output = run(docker_client, workload_image.reference, "python3", "-v", "-c", IMPORTS)
     assert "/opt/python/boto3/__pycache__/session.cpython-311.pyc" in output
     assert re.findall(r"^# code object from '[^']*\.py'", output, re.MULTILINE) == []
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_service_runs_in_what_a_task_may_use(
+    docker_client: docker.DockerClient, workload_image: Image, workers: str
+) -> None:
+    container = docker_client.containers.run(
+        workload_image.reference,
+        ["python3", "-m", "workloads.thumbnail.service", "--host", "127.0.0.1", "--port", "8080"],
+        environment={"SERVICE_WORKERS": workers},
+        detach=True,
+        network_mode="none",
+        read_only=True,
+        tmpfs={"/tmp": "size=64m"},
+        mem_limit="128m",
+        pids_limit=32,
+        cap_drop=["ALL"],
+    )
+    try:
+        for path, answer in (("/healthz", b'"ok"'), ("/metrics", b"service_queue_depth 0.0")):
+            output = container.exec_run(["python3", "-c", ASK, path]).output
+            assert isinstance(output, bytes)
+            assert answer in output
+        container.stop(timeout=20)
+        assert (container.wait()["StatusCode"], container.logs()) == (0, b"")
+    finally:
+        container.remove(force=True)
 
 
 @pytest.mark.docker

@@ -16,20 +16,21 @@ from harness.placements.function.recorded import item_result
 from harness.rows import Outcome
 from tests.fakes import Ledger, a_bench
 
-PARTS = ("queue", "create", "start", "init", "fetch", "work", "store", "answer", "other")
+PARTS = ("queue", "pull", "create", "start", "init", "fetch", "work", "store", "answer", "other")
 seconds = st.floats(0, 100)
 
 
 @given(
-    late_s=st.floats(0, 0.1), queue_s=st.none() | seconds, create_s=seconds, start_s=seconds, init_s=seconds,
-    fetch_s=seconds, work_s=seconds, store_s=seconds, answer_s=seconds, cold=st.booleans(), finished=st.booleans(),
+    late_s=st.floats(0, 0.1), queue_s=st.none() | seconds, pull_s=seconds, create_s=seconds, start_s=seconds,
+    init_s=seconds, fetch_s=seconds, work_s=seconds, store_s=seconds, answer_s=seconds, cold=st.booleans(),
+    finished=st.booleans(),
 )  # fmt: skip
 def test_parts_and_other_add_up_to_the_latency(
-    late_s: float, queue_s: float | None, create_s: float, start_s: float, init_s: float, fetch_s: float,
+    late_s: float, queue_s: float | None, pull_s: float, create_s: float, start_s: float, init_s: float, fetch_s: float,
     work_s: float, store_s: float, answer_s: float, cold: bool, finished: bool,
 ) -> None:  # fmt: skip
     clock = RunClock()
-    parts = ColdParts(create_s=create_s, start_s=start_s, init_s=init_s) if cold else None
+    parts = ColdParts(pull_s=pull_s, create_s=create_s, start_s=start_s, init_s=init_s) if cold else None
     work = Work(item="a.jpg", sequence=0, phase="p", due_ns=10**18, sent_ns=10**18 + round(late_s * 1e9))
     waited_s = (queue_s or 0.0) + (parts.total_s if parts else 0.0)
     started_ns = work.sent_ns + round(waited_s * 1e9)

@@ -112,7 +112,7 @@ def carry_out(
 def parts_s(row: Attempt) -> float:
     return sum(
         float(getattr(row, f"{part}_s"))
-        for part in ("queue", "create", "start", "init", "fetch", "work", "store", "answer", "other")
+        for part in ("queue", "pull", "create", "start", "init", "fetch", "work", "store", "answer", "other")
     )
 
 

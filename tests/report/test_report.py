@@ -71,7 +71,7 @@ def test_chart_specifications_are_json_with_data(run: Run) -> None:
     found = re.search(r'<script type="application/json" id="specs">(.*?)</script>', text, re.S)
     assert found
     specs = json.loads(found[1])
-    assert len(specs) == 6
+    assert len(specs) == 7
     assert all(spec["datasets"] for spec in specs.values())
 
 

@@ -12,6 +12,7 @@ from gunicorn.workers.base import Worker
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 
+from workloads.kit.balance import Load
 from workloads.kit.server import serve
 from workloads.kit.service_settings import ServiceSettings
 
@@ -22,6 +23,7 @@ NOTIFY_S = 5
 
 def run(app: Starlette, settings: ServiceSettings, listener: socket.socket) -> int:
     """Keep `settings.workers` processes serving the app until SIGTERM; returns the exit code."""
+    app.state.load.leave(0)  # this process answers no requests
     try:
         Arbiter(_Application(app, settings, listener)).run()
     except SystemExit as end:
@@ -41,7 +43,7 @@ class _Application(BaseApplication):
     def load_config(self) -> None:
         """Set what differs from Gunicorn's defaults."""
         wanted: dict[str, Any] = {
-            "bind": f"fd://{self.listener.fileno()}",
+            "bind": f"fd://{self.listener.detach()}",
             "workers": self.settings.workers,
             "worker_class": _UvicornWorker,
             "preload_app": True,
@@ -50,7 +52,7 @@ class _Application(BaseApplication):
             "graceful_timeout": int(self.settings.drain_s) + 1,
             "loglevel": "warning",
             "control_socket_disable": True,
-            "child_exit": lambda arbiter, worker: mark_process_dead(worker.pid),
+            "child_exit": _ended,
         }
         for name, value in wanted.items():
             self.cfg.set(name, value)
@@ -63,6 +65,15 @@ class _Application(BaseApplication):
 class _UvicornWorker(Worker):
     """A process that serves the app as the only one would."""
 
+    def __init__(self, *arguments: Any) -> None:
+        """Still in the process that forks: take a place."""
+        super().__init__(*arguments)
+        assert isinstance(self.app, _Application)
+        self.served, self.settings = self.app.app, self.app.settings
+        self.load: Load = self.served.state.load
+        self.place = self.load.place()
+        self.load.enter(self.place)
+
     def init_signals(self) -> None:
         """Leave signals to uvicorn."""
         super().init_signals()
@@ -70,16 +81,22 @@ class _UvicornWorker(Worker):
 
     def run(self) -> None:
         """Serve until SIGTERM, and tell the arbiter meanwhile that the event loop turns."""
-        application = self.app
-        assert isinstance(application, _Application)
+        self.load.enter(self.place)
 
         async def notify() -> None:
             self.notify()
 
         serve(
-            application.app,
-            application.settings,
+            self.served,
+            self.settings,
             self.sockets,
             callback_notify=notify,
             timeout_notify=NOTIFY_S,
         )
+
+
+def _ended(arbiter: Arbiter, worker: Worker) -> None:
+    """A worker is gone, in whatever way: what it had in hand counts no longer."""
+    assert isinstance(worker, _UvicornWorker)
+    worker.load.leave(worker.place)
+    mark_process_dead(worker.pid)

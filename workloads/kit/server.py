@@ -74,7 +74,13 @@ class Server(uvicorn.Server):
         await super().shutdown()
 
 
-def serve(app: Starlette, settings: ServiceSettings, listeners: list[socket.socket], **options: Any) -> None:
+def serve(
+    app: Starlette,
+    settings: ServiceSettings,
+    listeners: list[socket.socket],
+    http: Any = "h11",
+    **options: Any,
+) -> None:
     """Serve in this process until a signal; ends the process if work outlasts the drain limit."""
     server = Server(
         app,

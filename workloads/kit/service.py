@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from workloads.kit.balance import Load
 from workloads.kit.bodies import Bodies, BodiesFull
 from workloads.kit.errors import InvalidKey, ItemError, ObjectNotFound
 from workloads.kit.pool import Pool, QueueFull
@@ -36,7 +37,8 @@ EXPECTED = 'expected a JSON body {"item": "<key>"} or an image with Content-Type
 def make_app(work: Workload, environ: Mapping[str, str] = os.environ) -> Starlette:
     """The service of one workload, under the workload's name; raises BadSettings.
 
-    `app.state.draining`, once true, makes it unhealthy and closes connections; `app.state.pool` is its Pool.
+    `app.state.draining`, once true, makes it unhealthy and closes connections; `app.state.pool` is its Pool,
+    and `app.state.load` what its workers have in hand.
     """
     # Imported late: see there.
     from workloads.kit.telemetry import PROBES, Metrics, Telemetry  # noqa: PLC0415
@@ -70,6 +72,7 @@ def make_app(work: Workload, environ: Mapping[str, str] = os.environ) -> Starlet
         lifespan=lifespan,
     )
     app.state.draining = False
+    app.state.load = Load(settings.workers, settings.threads)
     app.state.pool = pool
     app.add_middleware(
         Telemetry, metrics=metrics, paths=(*PROBES, path), log=settings.access_log, state=app.state

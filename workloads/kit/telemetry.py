@@ -84,13 +84,14 @@ class _Answer:
 
 
 class Telemetry:
-    """ASGI middleware: counts and times requests, logs them, and closes connections while the service drains.
+    """ASGI middleware: counts, times and logs requests, and closes connections that should go elsewhere.
 
     Probes are counted, and logged only when they fail.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str], log: bool, state: Any) -> None:
-        """Paths other than `paths` are counted as one; `state.draining` tells that the service is to stop."""
+        """Paths other than `paths` are counted as one; `state.draining` tells that the service is to stop,
+        `state.load` what other workers have in hand."""
         self._app = app
         self._metrics = metrics
         self._paths = frozenset(paths)
@@ -107,7 +108,7 @@ class Telemetry:
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
-                if self._state.draining:
+                if self._state.draining or self._state.load.misplaced:
                     message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             else:
                 answer.sent_bytes += len(message.get("body", b""))
@@ -115,10 +116,12 @@ class Telemetry:
 
         begun_s = time.perf_counter()
         self._metrics.in_progress.inc()
+        self._state.load.request(1)
         try:
             await self._app(scope, receive, observe)
         finally:
             self._metrics.in_progress.dec()
+            self._state.load.request(-1)
             self._record(scope, answer, time.perf_counter() - begun_s)
 
     def _record(self, scope: Scope, answer: _Answer, duration_s: float) -> None:

@@ -366,6 +366,7 @@ def _sum(first: ColdParts | None, second: ColdParts | None) -> ColdParts | None:
     if first is None or second is None:
         return first or second
     return ColdParts(
+        pull_s=first.pull_s + second.pull_s,
         create_s=first.create_s + second.create_s,
         start_s=first.start_s + second.start_s,
         init_s=first.init_s + second.init_s,

@@ -1,0 +1,148 @@
+"""What rules a placement out, whatever it costs, each with the rows that show it.
+
+Source of Lambda's limits: AWS Lambda Developer Guide, "Lambda quotas", read 2026-11-23: 900 s, 10,240 MB of memory and
+as much of /tmp, images of 10 GB, payloads of 6 MB in a request and 1 MB in an event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis import units
+from harness.analysis.cells import valid_items
+from harness.analysis.records import records
+from harness.cost.arms import Arm
+from harness.cost.model import CostModel
+from harness.judgement import judge
+from harness.objectives import Objective, objectives_of
+from harness.rows import NO_BLOCK, Outcome
+from harness.runs import Run
+from harness.scenario.function import CAP_S, MEMORY_MB, TMP_MB
+
+MIB = 2**20
+IMAGE_BYTES = 10 * 2**30
+PAYLOAD_BYTES = {"event": MIB, "request": 6 * MIB}
+# As Lambda names them: RequestTooLargeException, RequestEntityTooLarge, Function.ResponseSizeTooLarge.
+TOO_LARGE = r"TooLarge"
+DISK_FULL = r"No space left on device|ENOSPC"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """`kind` is for programs: time, memory, payload, image, disk, cold_start, objective or price."""
+
+    arm: str
+    kind: str
+    reason: str
+    evidence: str
+
+
+def exclusions(model: CostModel) -> list[Exclusion]:
+    """Every reason against every arm, in the arms' order."""
+    run = model.run
+    rows = run.attempts[(run.attempts["block"] > NO_BLOCK).to_numpy()]
+    bad = rows[(rows["outcome"] != Outcome.OK).to_numpy()]
+    verdicts = judge(run)
+    found: list[Exclusion] = []
+    for arm in model.arms:
+        own = bad[(bad["arm"] == arm.name).to_numpy()]
+        if arm.kind == "function":
+            found += _function(run, arm, own, rows, model.terms.speed_factor)
+        found += _memory(arm, own)
+        found += _objectives(run, arm, verdicts[verdicts["arm"] == arm.name])
+    priced = {option.name for option in model.options}
+    found += [
+        Exclusion(name, "price", "it cannot be priced", reason)
+        for name, reason in model.unpriced.items()
+        if name not in priced
+    ]
+    return found
+
+
+def _function(
+    run: Run, arm: Arm, bad: pd.DataFrame, every: pd.DataFrame, speed_factor: float
+) -> Iterator[Exclusion]:
+    cap_s = float(arm.settings.get("cap_s") or CAP_S)
+    scaled = "" if cap_s == CAP_S else f" (a cap of {CAP_S} s, scaled to {cap_s:g} s)"
+    longest_s = float(every["handler_s"].max()) * speed_factor
+    ended = int((bad["outcome"] == Outcome.TIMEOUT).sum())
+    limit_s = float(arm.settings.get("timeout_s") or cap_s)
+    if ended:
+        whose = "a function may run" if limit_s >= cap_s else "its own time limit allows"
+        evidence = f"{ended} invocations were ended after {units.duration(limit_s)}{scaled}"
+        yield Exclusion(arm.name, "time", f"the work takes longer than {whose}", evidence)
+    elif longest_s > cap_s:
+        evidence = f"the longest item took {units.duration(longest_s)} in a placement of this run{scaled}"
+        yield Exclusion(arm.name, "time", "the work takes longer than a function may run", evidence)
+    peak_bytes = float(every["memory_peak_bytes"].max())
+    if peak_bytes > MEMORY_MB[1] * MIB:
+        evidence = f"a container of this run used {units.size(peak_bytes)}"
+        yield Exclusion(arm.name, "memory", f"a function has {MEMORY_MB[1]:,} MB at the most", evidence)
+    size_bytes = (run.manifest.get("image") or {}).get("size_bytes") or 0
+    if size_bytes > IMAGE_BYTES:
+        evidence = f"the image has {units.size(size_bytes)}"
+        yield Exclusion(arm.name, "image", "an image of a function has 10 GB at the most", evidence)
+    yield from _payload(arm, bad)
+    full = int(bad["error"].astype(str).str.contains(DISK_FULL).sum())
+    if full:
+        tmp_mb = int(arm.settings.get("tmp_mb") or TMP_MB[0])
+        most = "the most there is" if tmp_mb >= TMP_MB[1] else f"up to {TMP_MB[1]:,} MB can be had"
+        evidence = f"{full} invocations found it full; it had {tmp_mb:,} MB, and {most}"
+        yield Exclusion(arm.name, "disk", "the work needs more /tmp than the function has", evidence)
+
+
+def _payload(arm: Arm, bad: pd.DataFrame) -> Iterator[Exclusion]:
+    how = str(arm.settings.get("invocation") or "event")
+    most_bytes = PAYLOAD_BYTES[how]
+    own_bytes = len(json.dumps(arm.settings["payload"]).encode()) if arm.settings.get("payload") else 0
+    refused = int(bad["error"].astype(str).str.contains(TOO_LARGE).sum())
+    if own_bytes > most_bytes or refused:
+        evidence = (
+            f"{refused} invocations were refused" if refused else f"the payload has {units.size(own_bytes)}"
+        )
+        reason = f"a payload of an {how} has {units.size(most_bytes)} at the most" if how == "event" else (
+            f"a payload of a {how} or its answer has {units.size(most_bytes)} at the most")  # fmt: skip
+        yield Exclusion(arm.name, "payload", reason, evidence)
+
+
+def _memory(arm: Arm, bad: pd.DataFrame) -> Iterator[Exclusion]:
+    killed = int((bad["outcome"] == Outcome.OUT_OF_MEMORY).sum())
+    if killed:
+        evidence = f"{killed} attempts were ended for want of memory"
+        yield Exclusion(arm.name, "memory", f"{arm.memory_mb:g} MB are not enough", evidence)
+
+
+def _objectives(run: Run, arm: Arm, verdicts: pd.DataFrame) -> Iterator[Exclusion]:
+    known = {each.expect: each for each in objectives_of(run.manifest)}
+    for row in records(verdicts[verdicts["verdict"] == "missed"]):
+        text = units.duration if row.objective.startswith("latency") else units.digits
+        evidence = f"{text(row.value)} ({text(row.low)} to {text(row.high)}) in phase {row.phase}"
+        if pd.isna(row.value):
+            evidence = f"{row.reason}, in phase {row.phase}"
+        if told := _cold(run, arm, row.phase, known[row.objective]):
+            yield Exclusion(arm.name, "cold_start", f"cold starts break the objective {row.objective}", told)
+        else:
+            yield Exclusion(arm.name, "objective", f"the objective {row.objective} is missed", evidence)
+
+
+def _cold(run: Run, arm: Arm, phase: str, objective: Objective) -> str:
+    """What shows that warm items alone would meet it; empty where they would not, or none was cold."""
+    if objective.quantile is None:
+        return ""
+    items = valid_items(run)
+    items = items[(items["arm"] == arm.name) & (items["phase"] == phase) & items["ok"]]
+    cold_s, warm_s = (items.loc[items["cold"] == which, "latency_s"].to_numpy() for which in (True, False))
+    if not len(cold_s) or not len(warm_s):
+        return ""
+    warm = float(pd.Series(warm_s).quantile(objective.quantile))
+    if not objective.satisfied_by(warm):
+        return ""
+    return (
+        f"{len(cold_s)} of {len(items)} items in phase {phase} met a cold start and took "
+        f"{units.duration(float(pd.Series(cold_s).median()))} at the median; the warm ones alone would meet it "
+        f"({units.duration(warm)})"
+    )

@@ -1,0 +1,83 @@
+"""`harness advise`: which placement a run speaks for, and where that would change."""
+
+# ruff: noqa: PLC0415  (`harness --help` has to answer at once, and pandas alone takes half a second)
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import click
+
+WIDTH = 110
+
+
+@click.command()
+@click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month."
+)
+@click.option(
+    "--free-tier/--no-free-tier",
+    default=False,
+    show_default=True,
+    help="Whether the free tier is still unused.",
+)
+@click.option(
+    "--speed-factor",
+    type=click.FloatRange(0.001, 1000),
+    help="Seconds on AWS for each second here; the scenario's if not given.",
+)
+@click.option(
+    "--shape",
+    type=click.Choice(["even", "diurnal"]),
+    default="even",
+    show_default=True,
+    help="How items come over a day.",
+)
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 24),
+    default=24,
+    show_default=True,
+    help="Hours of a day in which they come.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON and nothing else.")
+def advise(
+    run_folder: Path,
+    items_per_month: float | None,
+    free_tier: bool,
+    speed_factor: float | None,
+    shape: str,
+    hours: int,
+    as_json: bool,
+) -> None:
+    """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
+
+    \b
+    Example:
+      harness advise results/example
+      harness advise results/example --items-per-month 5e6 --free-tier
+    """
+    import harness.advice
+    from harness import load
+    from harness.advice.question import Question
+    from harness.advice.words import paragraphs
+    from harness.cost.book import PriceError
+    from harness.cost.terms import Shape
+    from harness.runs import RunError
+
+    try:
+        question = Question(items_per_month, free_tier, speed_factor, Shape(shape, hours))
+        found = harness.advice.advise(load(run_folder), question)
+    except (RunError, PriceError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(harness.advice.as_json(found), indent=2))
+        return
+    for heading, lines in paragraphs(found):
+        click.secho(heading, bold=True)
+        for line in lines:
+            click.echo(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "))
+        click.echo()

@@ -1,0 +1,161 @@
+"""A run as a cost model: for each arm what an item and a month take, as measured and as its blocks allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.once import once
+from harness.cost import batch, common, function, service
+from harness.cost.arms import Arm, arms_of
+from harness.cost.book import PriceError, book_of
+from harness.cost.capacity import Utilisation, bursts, utilisation
+from harness.cost.curve import Curve, total
+from harness.cost.demand import Demand
+from harness.cost.figures import BlockSums, Figures, block_sums, draws
+from harness.cost.measured import cell_sums
+from harness.cost.terms import Terms
+from harness.runs import Run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Option:
+    """A way to do the work: an arm as it was run."""
+
+    arm: Arm
+    sums: BlockSums
+    figures: Figures
+    utilisation: Utilisation | None = None
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.arm.name
+
+
+@dataclass(eq=False)
+class CostModel:
+    """The options of a run on some terms. `unpriced` maps the other arms to what stands in the way."""
+
+    run: Run
+    terms: Terms
+    seed: int = 1
+    unpriced: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """What the valid cells took: see `measured.cell_sums`."""
+        return cell_sums(self.run, self.terms.speed_factor)
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """Every arm but A/A duplicates."""
+        return arms_of(self.run)
+
+    @cached_property
+    def options(self) -> list[Option]:
+        """Every arm that finished an item in a valid cell and has prices, in the manifest's order."""
+        found = []
+        for arm in self.arms:
+            sums = block_sums(arm, self.cells, bursts(self.run))
+            if sums is None:
+                self.unpriced[arm.name] = "it finished no item in a valid cell"
+                continue
+            option = self._option(arm, sums, sums.figures())
+            try:
+                priced = bool(np.isfinite(self.curve(option)(1.0)))
+            except (PriceError, ValueError) as error:
+                self.unpriced[arm.name] = str(error)
+                continue
+            if priced:
+                found.append(option)
+            else:
+                self.unpriced[arm.name] = "no container of it was seen to start and to end"
+        return found
+
+    def option(self, name: str) -> Option:
+        """By the arm's name; KeyError where it has no price."""
+        return {each.name: each for each in self.options}[name]
+
+    def demands(self, option: Option, figures: Figures | None = None, arm: Arm | None = None) -> list[Demand]:
+        """What a month takes, at the figures as measured unless others are given."""
+        own = figures or option.figures
+        return [*self.own_demands(arm or option.arm, own, option.utilisation), *common.demands(self.run, own)]
+
+    def own_demands(
+        self, arm: Arm, figures: Figures, used: Utilisation | None, collect_s: float | None = None
+    ) -> list[Demand]:
+        """Without what is common to all placements. ValueError or PriceError where something has no price."""
+        if arm.kind == "function":
+            return function.demands(arm, figures)
+        if arm.kind == "batch":
+            return batch.demands(arm, figures, self.terms.shape, collect_s)
+        assert used is not None
+        carrying = service.Carrying(figures.rate_per_s, used.share, used.why)
+        return service.demands(arm, figures, carrying, self.terms.shape)
+
+    def curve(self, option: Option, figures: Figures | None = None) -> Curve:
+        """US dollars a month over items a month."""
+        return total([each.over_items(self.terms) for each in self.demands(option, figures)])
+
+    def duration_curve(self, option: Option, items: float, figures: Figures | None = None) -> Curve:
+        """US dollars a month over the duration of an item, as a multiple of what was measured."""
+        return total([each.over_duration(self.terms, items) for each in self.demands(option, figures)])
+
+    def resampled(self) -> Iterator[dict[str, Figures]]:
+        """Figures of every option over blocks drawn anew, the same blocks for all of them."""
+        numbers = np.unique([int(block) for each in self.options for block in each.sums.blocks])
+        if numbers.size < 2:
+            return
+        for weights in draws(numbers.size, self.seed):
+            drawn = {
+                each.name: each.sums.figures(weights[np.searchsorted(numbers, each.sums.blocks)])
+                for each in self.options
+            }
+            if all(np.isfinite(figures.bytes_out) for figures in drawn.values()):
+                yield drawn
+
+    @cached_property
+    def drawn(self) -> list[dict[str, Figures]]:
+        """All of `resampled`."""
+        return list(self.resampled())
+
+    @cached_property
+    def drawn_curves(self) -> dict[str, list[Curve]]:
+        """Of each option the curve of every draw."""
+        return {
+            each.name: [self.curve(each, figures[each.name]) for figures in self.drawn]
+            for each in self.options
+        }
+
+    def slower(self, option: Option, factor: float) -> Option:
+        """An option with every second times `factor`: items that take longer, or an AWS that is slower."""
+        return self._option(option.arm, option.sums, option.figures.slower(factor))
+
+    def on(self, **changes: Any) -> CostModel:
+        """The same figures on other terms; another speed takes a model of its own.
+
+        TypeError if the speed is to change.
+        """
+        if "speed_factor" in changes:
+            raise TypeError("another speed_factor changes the figures: make a CostModel of it")
+        other = CostModel(self.run, replace(self.terms, **changes), self.seed)
+        other.__dict__["cells"] = self.cells
+        return other
+
+    def _option(self, arm: Arm, sums: BlockSums, figures: Figures) -> Option:
+        used = utilisation(self.run, arm, figures.rate_per_s) if arm.kind == "service" else None
+        return Option(arm, sums, figures, used)
+
+
+@once
+def cost_model(run: Run) -> CostModel:
+    """On the scenario's own terms: its region, prices and speed factor; without the free tier, evenly all month."""
+    scenario = run.manifest.get("scenario") or {}
+    terms = Terms(book_of(run.manifest), float(scenario.get("speed_factor") or 1.0))
+    return CostModel(run, terms, int(run.manifest.get("seed") or 0))

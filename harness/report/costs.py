@@ -1,0 +1,150 @@
+"""The tables of cost: per million items, the bill of the run, a month at stated loads, and break-even points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis import units
+from harness.analysis.records import records
+from harness.cost.common import LEFT_OUT
+from harness.cost.month import load_of, month_bill
+from harness.report.contents import Contents
+from harness.report.table import Table
+
+SPEEDS = (0.5, 2.0)
+# How an axis of break-even points is told, and a place on it.
+AXES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "items a month": ("items a month", "{:,.0f}".format),
+    "duration": ("how long an item takes, against the run", "{:.3g} times".format),
+    "memory_mb": ("memory", "{:,.0f} MB".format),
+}
+
+
+def cost_tables(contents: Contents) -> list[Table]:
+    """All of them."""
+    return [
+        _per_million(contents),
+        _bill(contents),
+        _month(contents),
+        _month_bill(contents),
+        _break_even(contents),
+    ]
+
+
+def _speed(contents: Contents) -> str:
+    factor = contents.model.terms.speed_factor
+    calibrated = (
+        "" if factor != 1 else ", which was not calibrated: AWS is taken to be as fast as this machine"
+    )
+    return f"Speed factor {factor:g}{calibrated}."
+
+
+def _per_million(contents: Contents) -> Table:
+    rows = [
+        [
+            row.arm,
+            row.phase,
+            row.basis,
+            units.money(row.usd_per_million),
+            row.formula,
+            row.label,
+            row.price_date,
+        ]
+        for row in records(contents.cost)
+    ]
+    headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
+    note = (
+        "What the placement takes, without the store and the image, which cost the same in all of them. Free tiers are "
+        f"left out. {_speed(contents)}"
+    )
+    return Table("Cost per million items", headings, rows, note)
+
+
+def _bill(contents: Contents) -> Table:
+    rows = [
+        [row.arm, row.part, row.formula, row.label, units.money(row.usd), units.money(row.usd_free_tier)]
+        for row in records(contents.bill)
+    ]
+    for arm, own in contents.bill.groupby("arm", sort=False):
+        sums = own[["usd", "usd_free_tier"]].sum(min_count=1)
+        rows.append([str(arm), "total", "", "", units.money(sums["usd"]), units.money(sums["usd_free_tier"])])
+    headings = ["arm", "part", "formula", "label", "US dollars", "with the free tier"]
+    note = (
+        "All blocks, warm-up included, as though each arm were alone in its account. Batch itself is free. Left out: "
+        f"{'; '.join(LEFT_OUT)}. {_speed(contents)}"
+    )
+    return Table("What AWS would bill for this run", headings, rows, note, 2)
+
+
+def _month(contents: Contents) -> Table:
+    model, table = contents.model, contents.month
+    free = table["free_tier"].to_numpy(dtype=bool)
+    with_free = table[free].set_index(["arm", "items"])["usd"]
+    rows = []
+    for row in records(table[~free]):
+        option = model.option(row.arm)
+        speeds = [
+            units.money(float(model.curve(model.slower(option, factor))(row.items))) for factor in SPEEDS
+        ]
+        rows.append([
+            row.arm, f"{row.items:,.0f}", _interval(row.usd, row.low, row.high, units.money),
+            units.money(with_free[row.arm, row.items]), units.money(row.common_usd), *speeds,
+        ])  # fmt: skip
+    rows += [[arm, "not priced", reason, "", "", "", ""] for arm, reason in model.unpriced.items()]
+    headings = ["arm", "items a month", "US dollars (95 %)", "with the free tier", "of it store and image",
+                "AWS twice as fast", "AWS half as fast"]  # fmt: skip
+    note = (
+        f"Items come {model.terms.shape}. The interval is what the spread of the blocks implies; it knows nothing of "
+        f"prices that change. {_speed(contents)}"
+    )
+    return Table("What a month would cost", headings, rows, note, 6)
+
+
+def _month_bill(contents: Contents) -> Table:
+    items, why = load_of(contents.run)
+    table = month_bill(contents.model, items)
+    shared = table["common"].to_numpy(dtype=bool)
+    rows = [
+        [row.arm, row.part, row.formula, row.label, units.money(row.usd)] for row in records(table[~shared])
+    ]
+    common = table[shared].drop_duplicates("part")
+    rows += [
+        ["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)
+    ]
+    headings = ["arm", "part", "formula", "label", "US dollars"]
+    note = f"At {why}. Batch itself is free. Free tiers are left out. {_speed(contents)}"
+    return Table(f"A month of {items:,.0f} items, part by part", headings, rows, note, 1)
+
+
+def _break_even(contents: Contents) -> Table:
+    rows = [
+        [
+            f"{row.first}, {row.second}", AXES[row.axis][0], _interval(row.at, row.low, row.high, AXES[row.axis][1]),
+            units.money(row.usd), row.below, row.above, str(row.crossings), units.percent(row.utilisation),
+        ]
+        for row in records(contents.break_even)
+    ]  # fmt: skip
+    headings = [
+        "pair",
+        "over",
+        "first changes at (95 %)",
+        "a month costs",
+        "cheaper before",
+        "cheaper at last",
+        "changes",
+        "tasks are busy",
+    ]
+    items, _ = load_of(contents.run)
+    note = (
+        "From 1 to 10 billion items a month; a pair that is not here has one cheaper placement at any load. Duration "
+        f"and memory at {items:,.0f} items a month, memory with times as measured. {_speed(contents)}"
+    )
+    return Table("Where the cheaper placement changes", headings, rows, note)
+
+
+def _interval(value: float, low: float, high: float, text: Any) -> str:
+    same = pd.isna(low) or text(low) == text(value) == text(high)
+    return text(value) if same else f"{text(value)} ({text(low)} to {text(high)})"

@@ -1,0 +1,42 @@
+"""Arms, figures and demands out of nothing, for tests of prices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from harness.cost.arms import Arm
+from harness.cost.book import load_book
+from harness.cost.curve import Curve, total
+from harness.cost.demand import Demand
+from harness.cost.figures import Figures
+from harness.cost.service import Carrying
+from harness.cost.terms import Terms
+
+BOOK = load_book()
+TERMS = Terms(BOOK)
+ALWAYS = Carrying(1.0, 1.0, "made up: an item a second, never idle")
+
+
+def an_arm(kind: str, *, vcpu: float = 0.5, memory_mb: float = 1024.0, **settings: Any) -> Arm:
+    return Arm(kind, kind, settings, vcpu, memory_mb, 2, "x86")
+
+
+def figures(**changes: float) -> Figures:
+    usual = {
+        "invocations": 1.0, "billed_s": 0.1, "item_s": 0.1, "start_s": 0.5, "cpu_s": 0.08, "cold": 0.0, "bytes_out":
+        1e4, "instance_s": 0.2, "busy_instance_s": 0.1, "rate_per_s": 8.0,
+    }  # fmt: skip
+    return Figures(**(usual | changes))
+
+
+def curve(demands: Iterable[Demand], parts: Collection[str] | None = None, terms: Terms = TERMS) -> Curve:
+    """US dollars a month over items, of the named parts."""
+    return total([each.over_items(terms) for each in demands if parts is None or each.part in parts])
+
+
+def usd(demands: Iterable[Demand], items: float, *parts: str, terms: Terms = TERMS) -> float:
+    found = float(curve(demands, parts or None, terms)(items))
+    assert math.isfinite(found)
+    return found
