@@ -167,7 +167,7 @@ def test_without_circuit_breaker_a_service_that_does_not_come_up_says_why() -> N
         return container
 
     chosen = settings(tasks=1, circuit_breaker=False, healthy_within_s=20)
-    with pytest.raises(EngineError, match="the last that ended: .*exit code 3"):
+    with pytest.raises(EngineError, match=r"the last that ended: .*exit code 3"):
         carry_out(chosen, lambda lab: lab.service.open(), dead)
 
 
