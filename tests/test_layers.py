@@ -32,9 +32,11 @@ LAYERS = [
     ["harness.cost"],
     ["harness.judgement"],
     ["harness.report"],
+    ["harness.comparing", "harness.export"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
 ]
+AFTER_THE_RUN = ("analysis", "cost", "judgement", "report", "comparing", "export")
 
 
 def layer(module: str) -> int | None:
@@ -79,7 +81,7 @@ def test_no_module_imports_from_a_later_layer() -> None:
 def test_nothing_after_the_run_folder_imports_what_makes_it() -> None:
     makers = ("harness.engines", "harness.placements", "harness.driver", "harness.session", "docker")
     for name, path in modules():
-        if name.startswith(("harness.analysis", "harness.cost", "harness.judgement", "harness.report")):
+        if name.startswith(tuple(f"harness.{layer}" for layer in AFTER_THE_RUN)):
             assert not [found for found in imports(path) if found.startswith(makers)], name
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli.compare import compare
 from harness.cli.options import engine_options, run_options, seconds, share
 
 if TYPE_CHECKING:
@@ -222,6 +223,9 @@ def doctor(do_clean: bool, as_json: bool) -> None:
     for finding in findings:
         table.add_row(marks[finding.verdict], finding.topic, finding.value, finding.mend)
     _console().print(table)
+
+
+main.add_command(compare)
 
 
 def _scenario(name: str, placements: str | None, repeat: int | None, seed: int | None) -> Scenario:

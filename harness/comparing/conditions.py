@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.analysis.cells import arms, validity
 from harness.comparing.cost import prices_of
+from harness.comparing.ratios import compared_arms
 from harness.runs import Run
 
 # What of a machine is a reading at one moment, and no property of it.
@@ -25,8 +26,9 @@ class Condition:
 
 
 def differing(runs: Sequence[Run]) -> list[Condition]:
-    """Every condition in which not all runs are equal, the scenario's first."""
-    known = [dict(_conditions(run)) for run in runs]
+    """Every condition in which not all runs are equal, the scenario's first; limits of arms that all of them have."""
+    shared = [arm for arm in compared_arms(runs[0]) if all(arm in arms(run) for run in runs)]
+    known = [dict(_conditions(run, shared)) for run in runs]
     keys = dict.fromkeys(key for each in known for key in each)
     found = []
     for about, what in keys:
@@ -55,9 +57,9 @@ def _name(entry: Any, number: int) -> str:
     return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else str(number)
 
 
-def _conditions(run: Run) -> Iterator[tuple[tuple[str, str], str]]:
+def _conditions(run: Run, shared: list[str]) -> Iterator[tuple[tuple[str, str], str]]:
     manifest = run.manifest
-    for about, value in _parts(run):
+    for about, value in _parts(run, shared):
         for what, text in flatten(value):
             yield (about, what), text
     image = manifest.get("image") or {}
@@ -67,14 +69,14 @@ def _conditions(run: Run) -> Iterator[tuple[tuple[str, str], str]]:
     blocks = checked["block"].nunique()
     yield ("run", "state"), str(manifest.get("state") or MISSING)
     yield ("run", "blocks"), str(blocks)
-    # A share, since runs of unequal length have unequal numbers of cells.
-    yield ("run", "invalid cells"), f"{int((~checked['valid']).sum())} of {len(checked)}"
+    invalid = int((~checked["valid"]).sum())
+    yield ("run", "invalid cells"), f"{invalid} of {len(checked)}" if invalid else "none"
 
 
-def _parts(run: Run) -> Iterator[tuple[str, Any]]:
+def _parts(run: Run, shared: list[str]) -> Iterator[tuple[str, Any]]:
     manifest = run.manifest
     yield "scenario", manifest.get("scenario") or {}
-    for arm in arms(run):
+    for arm in shared:
         about = (manifest.get("arms") or {}).get(arm) or {}
         for key, title in (("limits", "limits asked for"), ("limits_in_force", "limits in force")):
             yield f"{title}: {arm}", about.get(key)

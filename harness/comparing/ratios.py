@@ -170,11 +170,11 @@ def _verdict(metric: Metric, found: _Found, floor: float) -> tuple[Verdict, str]
     """What may be claimed, and why not more; as `analysis.comparison` has it, with the floors of both runs."""
     fewest, ratio = min(found.base_blocks, found.blocks), found.ratio
     if metric.kind == "rate" and math.isnan(ratio.value):
-        return NO_DIFFERENCE, "nothing failed in either run"
+        return NO_DIFFERENCE, "nothing failed"
     if fewest < MIN_BLOCKS_FOR_CLAIM:
-        return TOO_FEW, f"{fewest} valid blocks in one of the runs, and a claim takes {MIN_BLOCKS_FOR_CLAIM} in each"
+        return TOO_FEW, f"{fewest} valid in one of the runs, a claim takes {MIN_BLOCKS_FOR_CLAIM}"
     if math.isnan(floor):
-        return NO_DIFFERENCE, "the noise floor is unknown: it takes this figure of an A/A arm in both runs"
+        return NO_DIFFERENCE, "no noise floor: an A/A arm of both runs has to have this figure"
     if not ratio.excludes(1.0):
         return NO_DIFFERENCE, "the interval includes 1"
     if metric.kind == "rate":
@@ -182,7 +182,7 @@ def _verdict(metric: Metric, found: _Found, floor: float) -> tuple[Verdict, str]
     else:
         off = max(ratio.value, 1 / ratio.value) - 1
     if off <= floor:
-        return NO_DIFFERENCE, "two identical arms of one of the runs differed as much"
+        return NO_DIFFERENCE, "identical arms differed as much"
     return (REGRESSION if (ratio.value > 1) is metric.more_is_worse else IMPROVEMENT), ""
 
 

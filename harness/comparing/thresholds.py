@@ -17,7 +17,7 @@ import pandas as pd
 from harness.analysis.comparison import TOO_FEW
 from harness.analysis.records import records
 from harness.comparing.figures import BY_NAME
-from harness.comparing.ratios import CHANGES, REGRESSION
+from harness.comparing.ratios import REGRESSION
 
 Judgement = Literal["failed", "passed", "undecided"]
 ANY = "any"
@@ -84,7 +84,8 @@ def judge(ratios: pd.DataFrame, thresholds: Sequence[Threshold]) -> pd.DataFrame
     """One row for each threshold and each row of `ratios` (with a column `run`) that it is about: COLUMNS.
 
     `failed`: the whole interval lies beyond the bound, and the row is a regression, so there are 10 blocks and it
-    exceeds the noise floor. `passed`: none of it does. Else `undecided`, and so is a threshold that no row is about.
+    exceeds the noise floor. `passed`: none of it does; of `any`, no regression is shown. Else `undecided`, and so is a
+    threshold that no row is about.
     """
     rows: list[tuple[str, ...]] = []
     for threshold in thresholds:
@@ -104,16 +105,18 @@ def _is_about(threshold: Threshold, row: Any) -> bool:
 
 def _judge(threshold: Threshold, row: Any) -> tuple[Judgement, str]:
     metric = BY_NAME[row.metric]
-    if row.verdict == TOO_FEW:
-        return "undecided", row.reason
     if math.isnan(row.ratio):
         return "passed", row.reason
+    if row.verdict == TOO_FEW or math.isnan(row.aa_floor):
+        return "undecided", row.reason
+    if threshold.metric is None:
+        return ("failed" if row.verdict == REGRESSION else "passed"), ""
     limit = 1 + threshold.bound
     beyond = row.ratio_low > limit if metric.more_is_worse else row.ratio_high < limit
     within = row.ratio_high <= limit if metric.more_is_worse else row.ratio_low >= limit
     if row.verdict == REGRESSION and beyond:
         return "failed", ""
-    if within or (threshold.metric is None and row.verdict in CHANGES):
+    if within:
         return "passed", ""
     return "undecided", row.reason or "the bound lies within the interval"
 

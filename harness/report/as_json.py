@@ -20,14 +20,14 @@ def as_json(run: Run) -> dict[str, Any]:
         "folder": str(run.folder),
         "notes": contents.banners(),
         "sentences": contents.sentences,
-        "summary": _records(contents.summary),
-        "comparison": _records(contents.comparison),
-        "cost": _records(contents.cost),
-        "objectives": _records(contents.objectives),
+        "summary": as_records(contents.summary),
+        "comparison": as_records(contents.comparison),
+        "cost": as_records(contents.cost),
+        "objectives": as_records(contents.objectives),
     }
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain values: pandas knows best how to say NaN and NumPy numbers in JSON."""
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of plain values: pandas knows best how to say NaN and NumPy numbers in JSON."""
     records: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
     return records
