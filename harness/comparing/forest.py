@@ -18,12 +18,12 @@ from harness.report.charts import Chart
 COLOURS = {REGRESSION: "#D55E00", IMPROVEMENT: "#009E73", "no difference shown": "#888888", "too few blocks": "#CC79A7"}
 SHAPES = ["triangle-up", "triangle-down", "circle", "square"]
 WIDTH = 520
-# Beyond this factor an interval is drawn to the edge: an infinite bound has no place on an axis.
-WIDEST = 100.0
+# An axis shows this factor at the least and at the most; what lies beyond it is drawn to its edge.
+NARROWEST, WIDEST = 1.25, 100.0
 TEXT = (
     "Each mark is a figure of the other run over that of the base, with its 95 % interval. Left of the line is less, "
     "right of it more; triangles are differences that may be named: upward ones for the worse, downward ones for the "
-    "better."
+    "better. What ends at the edge goes on beyond it."
 )
 
 
@@ -41,6 +41,7 @@ def _forest(table: pd.DataFrame) -> Any:
     rows = table.dropna(subset=["ratio_low", "ratio_high"])
     if rows.empty:
         return None
+    reach = _reach(rows)
     rows = rows.assign(
         panel=rows["phase"] + " · " + rows["arm"],
         figure=[BY_NAME[metric].title for metric in rows["metric"]],
@@ -48,21 +49,21 @@ def _forest(table: pd.DataFrame) -> Any:
         found=[verdict_text(row) for row in rows.itertuples()],
         base=[figure(row.metric, row.base_value) for row in rows.itertuples()],
         other=[figure(row.metric, row.value) for row in rows.itertuples()],
-        **{name: np.clip(rows[name], 1 / WIDEST, WIDEST) for name in ("ratio", "ratio_low", "ratio_high")},
+        **{name: np.clip(rows[name], 1 / reach, reach) for name in ("ratio", "ratio_low", "ratio_high")},
     )
-    reach = 1.05 * max(1.25, float(np.exp(np.abs(np.log(rows[["ratio_low", "ratio_high"]])).to_numpy().max())))
     scale = alt.Scale(type="log", domain=[1 / reach, reach])
     across = alt.X("ratio_low:Q", title="ratio, other / base (log)", scale=scale, axis=alt.Axis(format="~g", tickCount=9))
     order = [metric.title for metric in METRICS]
     colour = alt.Color("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())))
     shape = alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=SHAPES))
     columns = ["panel", "figure", "verdict", "ratio", "ratio_low", "ratio_high", "told", "found", "base", "other"]
-    base = alt.Chart(rows[columns]).encode(
+    shown = rows[columns]
+    base = alt.Chart(shown).encode(
         alt.Y("figure:N", title=None, sort=order),
         tooltip=["panel", "figure", alt.Tooltip("told:N", title="ratio (95 %)"), alt.Tooltip("found:N", title="verdict"),
                  "base", "other"],
     )  # fmt: skip
-    line = base.mark_rule(color="#888888", strokeDash=[4, 3]).encode(x=alt.datum(1, scale=scale))
+    line = alt.Chart(shown).mark_rule(color="#888888", strokeDash=[4, 3]).encode(x=alt.datum(1, scale=scale))
     bars = base.mark_rule(strokeWidth=2).encode(across, alt.X2("ratio_high:Q"), colour)
     marks = base.mark_point(size=80, filled=True, opacity=1).encode(alt.X("ratio:Q", scale=scale), colour, shape)
     panels = list(dict.fromkeys(rows["panel"]))
@@ -73,3 +74,11 @@ def _forest(table: pd.DataFrame) -> Any:
                                                                                 labelAlign="left")))
         .resolve_scale(y="independent")
     )  # fmt: skip
+
+
+def _reach(rows: pd.DataFrame) -> float:
+    """The factor off 1 that the axis shows. Failures, whose ratios know no bounds, do not widen it."""
+    bounds = rows.loc[rows["metric"] != "error_rate", ["ratio_low", "ratio_high"]].to_numpy()
+    bounds = bounds[np.isfinite(bounds) & (bounds > 0)]
+    widest = float(np.exp(np.abs(np.log(bounds)).max())) if bounds.size else NARROWEST
+    return 1.05 * float(np.clip(widest, NARROWEST, WIDEST))
