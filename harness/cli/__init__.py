@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli.compare import compare
+from harness.cli.export import export
 from harness.cli.options import engine_options, run_options, seconds, share
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ def doctor(do_clean: bool, as_json: bool) -> None:
 
 
 main.add_command(compare)
+main.add_command(export)
 
 
 def _scenario(name: str, placements: str | None, repeat: int | None, seed: int | None) -> Scenario:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from harness.analysis.cells import validity
+from harness.analysis.once import once
 from harness.cost.book import load_book
 from harness.cost.per_million import cost_per_million
 from harness.runs import Run
@@ -14,6 +15,7 @@ from harness.runs import Run
 COLUMNS = ["block", "arm", "phase", "cost_usd_per_million"]
 
 
+@once
 def block_cost(run: Run) -> pd.DataFrame:
     """One row for each block, arm and phase with a price: COLUMNS. Both of an A/A pair have one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,23 +50,34 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 @once
-def block_figures(run: Run) -> pd.DataFrame:
-    """One row for each valid cell: block, arm, phase and the metrics of kind `block`; NaN where there is none.
+def _memory(run: Run) -> pd.DataFrame:
+    """The highest memory of a container that worked in the cell."""
+    return valid_items(run).groupby(CELL, observed=True)["memory_peak_bytes"].max().reset_index()
 
-    Cold parts are means over the cold items that were done. CPU is of whole arms, so its rows have the phase "all
-    phases" and nothing else.
-    """
-    cells = block_medians(run)
-    table = cells.loc[cells["valid"], [*CELL, "latency_p50_s", "throughput_items_per_s"]]
+
+@once
+def _cold_parts(run: Run) -> pd.DataFrame:
+    """Means over the cold items that were done."""
     items = valid_items(run)
-    memory = items.groupby(CELL, observed=True)["memory_peak_bytes"].max().astype("float64")
     cold = items[items["ok"] & items["cold"]].groupby(CELL, observed=True)
-    parts = cold[[f"{part}_s" for part in COLD_PARTS]].mean().astype("float64")
-    parts.columns = [f"cold_{part}_mean_s" for part in COLD_PARTS]
-    for more in (memory.reset_index(), parts.reset_index(), block_cost(run)):
-        table = table.merge(more.astype({"arm": str, "phase": str}), on=CELL, how="left")
-    cpu = block_cpu(run)[["block", "arm", "cpu_s_per_item"]].assign(phase=ALL_PHASES)
-    return pd.concat([table, cpu], ignore_index=True) if len(cpu) else table.assign(cpu_s_per_item=float("nan"))
+    means = cold[[f"{part}_s" for part in COLD_PARTS]].mean()
+    return means.set_axis([f"cold_{part}_mean_s" for part in COLD_PARTS], axis=1).reset_index()
+
+
+def _valid_medians(run: Run) -> pd.DataFrame:
+    cells = block_medians(run)
+    return cells[cells["valid"]]
+
+
+# Where the metrics of kind `block` are: tables with the columns block, arm, phase and the metric. CPU is of whole arms.
+BY_BLOCK: dict[str, Callable[[Run], pd.DataFrame]] = {
+    "latency_p50_s": _valid_medians,
+    "throughput_items_per_s": _valid_medians,
+    "cpu_s_per_item": lambda run: block_cpu(run).assign(phase=ALL_PHASES),
+    "memory_peak_bytes": _memory,
+    **{f"cold_{part}_mean_s": _cold_parts for part in COLD_PARTS},
+    "cost_usd_per_million": block_cost,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class Side:
 
     def by_block(self, metric: Metric) -> pd.Series:
         """The metric by block, for one of kind `block`; only positive figures, of which alone there are ratios."""
-        table = block_figures(self.run)
+        table = BY_BLOCK[metric.name](self.run)
         own = table[(table["arm"] == self.arm) & (table["phase"] == self.phase)].set_index("block")
         figures: pd.Series = own[metric.name].dropna().astype("float64")
         return figures[figures > 0]

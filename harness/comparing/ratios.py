@@ -7,6 +7,7 @@ of both were given the same items (`pairing`); and what the machine drifted in b
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ from harness.statistics import (
 Verdict = Literal["regression", "improvement", "no difference shown", "too few blocks"]
 REGRESSION: Verdict = "regression"
 IMPROVEMENT: Verdict = "improvement"
+CHANGES = {REGRESSION, IMPROVEMENT}
 COLUMNS = [
     "phase", "arm", "metric", "base_value", "value", "ratio", "ratio_low", "ratio_high", "base_blocks", "blocks",
     "paired", "aa_floor", "verdict", "change", "reason",
@@ -49,7 +51,7 @@ class _Found:
     paired: bool
 
 
-def ratios(base: Run, other: Run) -> pd.DataFrame:
+def ratios(base: Run, other: Run, metrics: Sequence[Metric] = METRICS) -> pd.DataFrame:
     """One row for each phase, arm and metric that both runs have a figure of, COLUMNS; A/A duplicates have none.
 
     `ratio` is other / base with its 95 % bounds. Of metrics with one figure a block it is the ratio of the medians over
@@ -64,7 +66,7 @@ def ratios(base: Run, other: Run) -> pd.DataFrame:
     rows = []
     for phase in [*_shared(phases(base), phases(other)), ALL_PHASES]:
         for arm in _shared(compared_arms(base), compared_arms(other)):
-            for metric in METRICS:
+            for metric in metrics:
                 if (metric.name == "cpu_s_per_item") is not (phase == ALL_PHASES):
                     continue
                 found = _ratio(metric, Side(base, arm, phase), Side(other, arm, phase), pairs, _seed(base))
@@ -197,6 +199,3 @@ def _shared(first: list[str], second: list[str]) -> list[str]:
 
 def _seed(run: Run) -> int:
     return int(run.manifest.get("seed") or 0)
-
-
-CHANGES = {REGRESSION, IMPROVEMENT}

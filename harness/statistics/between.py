@@ -50,7 +50,9 @@ def quantile_ratio(
     """The `q` quantile of all of `a` over that of all of `b`; None below `min_count(q)` values on a side.
 
     Values are 1-D and positive, labels as long and whole. Blocks are resampled with all their values: each side by
-    itself, or, if `paired`, the same labels on both, for which both must have the same. ValueError if they do not.
+    itself, or, if `paired`, the same labels on both, for which both must have the same. ValueError if they do not. As a few
+    unlucky blocks decide such a quantile, the interval is expanded as that of `paired_ratio`: it covers 94 to 98 %, and up
+    to 99 % for few items in pairs.
     """
     sides = [_Pooled(values, blocks, q) for values, blocks in ((a, a_blocks), (b, b_blocks))]
     if paired and not np.array_equal(sides[0].labels, sides[1].labels):
@@ -84,10 +86,13 @@ def rate_ratio(
     if not a_worth or not b_worth or a_hit + b_hit == 0:
         return None
     tail = (1 - CONFIDENCE) / 2
-    low = float(betaincinv(a_hit, b_hit + 1, tail)) if a_hit else 0.0
-    high = float(betaincinv(a_hit + 1, b_hit, 1 - tail)) if b_hit else 1.0
-    value = a_rate / b_rate if b_rate else math.inf
-    return Interval(value, *(_odds(share) * b_worth / a_worth for share in (low, high)))
+    # The share of all hits that is at least `a`'s, and at least `b`'s: seen from the other side that is its upper bound.
+    a_least = float(betaincinv(a_hit, b_hit + 1, tail)) if a_hit else 0.0
+    b_least = float(betaincinv(b_hit, a_hit + 1, tail)) if b_hit else 0.0
+    scale = b_worth / a_worth
+    low = a_least / (1 - a_least) * scale
+    high = (1 - b_least) / b_least * scale if b_least else math.inf
+    return Interval(a_rate / b_rate if b_rate else math.inf, low, high)
 
 
 class _Pooled:
@@ -144,7 +149,3 @@ def _rate(hits: NDArray[np.float64], totals: NDArray[np.float64]) -> tuple[float
         return 0.0, 0.0
     kept = totals > 0
     return float(hits.sum() / totals.sum()), effective_count(hits[kept], totals[kept], CONFIDENCE)
-
-
-def _odds(share: float) -> float:
-    return share / (1 - share) if share < 1 else math.inf
