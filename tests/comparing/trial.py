@@ -15,7 +15,7 @@ from tests.rows import an_attempt
 # Arm: what it is the duplicate of.
 ARMS = {"first": None, "first-aa": "first"}
 # Items differ in size; each block has luck that its arms share, each arm of a block its own, and so has each request.
-SIZES, SHARED_LUCK, OWN_LUCK, REQUEST = 0.5, 0.05, 0.03, 0.08
+SIZES, SHARED_LUCK, OWN_LUCK, REQUEST = 0.5, 0.03, 0.02, 0.08
 EMPTY = pd.DataFrame(columns=["block", "arm", "container", "phase", "kind", "detail", "duration_s", "cpu_s"])
 
 

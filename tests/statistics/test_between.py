@@ -52,7 +52,7 @@ def test_quantile_ratio_covers_the_true_ratio(blocks: int, luck: float, paired: 
     """24 items a block; where paired, items have the same sizes on both sides, and coverage errs upwards."""
     rng = np.random.default_rng(23)
     labels = np.repeat(np.arange(blocks), 24)
-    trials, covered = 500, 0
+    trials, covered = 300, 0
     for trial in range(trials):
         sizes = rng.lognormal(0, 0.5, labels.size)
 
@@ -62,7 +62,7 @@ def test_quantile_ratio_covers_the_true_ratio(blocks: int, luck: float, paired: 
             return found
 
         found = quantile_ratio(
-            1.2 * side(sizes), labels, side(sizes), labels, 0.95, trial, paired=paired, resamples=500
+            1.2 * side(sizes), labels, side(sizes), labels, 0.95, trial, paired=paired, resamples=400
         )
         assert found is not None
         covered += not found.excludes(1.2)
