@@ -23,7 +23,10 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON and nothing else.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it as Markdown, for a pull request.")
 @click.option(
-    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a page that works offline."
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it as a page that works offline.",
 )
 @click.pass_context
 def compare(

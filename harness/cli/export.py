@@ -12,11 +12,15 @@ import click
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--format", "form", required=True, type=click.Choice(["csv", "json", "parquet", "xlsx"]), help="What to write."
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["csv", "json", "parquet", "xlsx"]),
+    help="What to write.",
 )
 @click.option(
     "--table", "names", multiple=True, metavar="TABLE",
-    help="Only this one, such as attempts, samples, events or summary. May be repeated. Without it: all that have rows.",
+    help="Only this one, such as attempts, samples, events or summary. May be repeated. Else all that have rows.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path),

@@ -49,8 +49,8 @@ class Comparison:
             own = self.table[self.table["run"] == label]
             worse, better = (int((own["verdict"] == verdict).sum()) for verdict in (REGRESSION, IMPROVEMENT))
             told.append(
-                f"{label} against {self.labels[0]}: {_count(worse, 'regression')}, {_count(better, 'improvement')}, and "
-                f"{len(own) - worse - better} of {len(own)} figures without a difference shown."
+                f"{label} against {self.labels[0]}: {_count(worse, 'regression')}, {_count(better, 'improvement')}, "
+                f"and {len(own) - worse - better} of {len(own)} figures without a difference shown."
             )
         return told
 
@@ -102,7 +102,9 @@ def _banners(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
     for run, label in zip(runs, labels, strict=True):
         state = run.manifest.get("state")
         if not run.complete:
-            told.append(f"{label} is {state}: it holds {len(run.attempts):,} attempts, fewer than were planned.")
+            told.append(
+                f"{label} is {state}: it holds {len(run.attempts):,} attempts, fewer than were planned."
+            )
         if (run.manifest.get("engine") or {}).get("name") == "process":
             told.append(f"{label} used no containers: plain processes stood in for them, without CPU limits.")
         if not usable(run):
@@ -114,7 +116,9 @@ def _absent(runs: Sequence[Run], labels: Sequence[str], shared: Sequence[list[st
     """Arms and phases that only some of the runs have."""
     told = []
     for run, label in zip(runs, labels, strict=True):
-        for kind, names, common in zip(("arm", "phase"), (compared_arms(run), phases(run)), shared, strict=True):
+        for kind, names, common in zip(
+            ("arm", "phase"), (compared_arms(run), phases(run)), shared, strict=True
+        ):
             if only := [name for name in names if name not in common]:
                 told.append(f"Not compared, since not all runs have it: {kind} {', '.join(only)} of {label}.")
     return told
@@ -128,15 +132,15 @@ def _notes(runs: Sequence[Run], labels: Sequence[str], table: pd.DataFrame) -> l
             told.append(f"{label} and {labels[0]} are the same run.")
             continue
         told.append(
-            f"{label} and {labels[0]} were made at different times{_apart(runs[0], run)} and share no blocks: whatever the "
-            "machine drifted in between is part of each difference, and no A/A arm can show that."
+            f"{label} and {labels[0]} were made at different times{_apart(runs[0], run)} and share no blocks: "
+            "whatever the machine drifted in between is part of each difference, and no A/A arm can show that."
         )
     paired = table["paired"][table["metric"] != "error_rate"]
     if paired.any():
         how = "Blocks" if paired.all() else f"For {int(paired.sum())} of {len(paired)} figures blocks"
         told.append(
-            f"{how} of the same number were given the same items and are compared in pairs, so that the mix of items is "
-            "no part of the difference."
+            f"{how} of the same number were given the same items and are compared in pairs, so that the mix of items "
+            "is no part of the difference."
         )
     return told
 

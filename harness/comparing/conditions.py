@@ -40,7 +40,7 @@ def differing(runs: Sequence[Run]) -> list[Condition]:
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Each leaf of JSON values with its path, such as `phases.0.arrivals.rate_per_s`; an empty list or object is one."""
+    """Each leaf of JSON values with its path, such as `phases.0.arrivals.rate_per_s`; an empty list is a leaf."""
     entries: list[tuple[str, Any]] = []
     if isinstance(value, Mapping):
         entries = [(str(key), inner) for key, inner in value.items()]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from harness.analysis.cells import CELL, COLUMNS, block_cpu, block_medians, valid_items
+from harness.analysis.cells import CELL, COLUMNS, block_cpu, block_medians, valid_items, validity
 from harness.analysis.comparison import ALL_PHASES
 from harness.analysis.once import once
 from harness.comparing.cost import block_cost
@@ -64,16 +64,23 @@ def _cold_parts(run: Run) -> pd.DataFrame:
     return means.set_axis([f"cold_{part}_mean_s" for part in COLD_PARTS], axis=1).reset_index()
 
 
+def _cpu(run: Run) -> pd.DataFrame:
+    """Of whole arms, so of those blocks in which every phase of the arm is valid: a crowded machine costs CPU, too."""
+    valid = validity(run).groupby(["block", "arm"])["valid"].all().rename("valid").reset_index()
+    table = block_cpu(run).merge(valid[valid["valid"]], on=["block", "arm"])
+    return table.assign(phase=ALL_PHASES)
+
+
 def _valid_medians(run: Run) -> pd.DataFrame:
     cells = block_medians(run)
     return cells[cells["valid"]]
 
 
-# Where the metrics of kind `block` are: tables with the columns block, arm, phase and the metric. CPU is of whole arms.
+# Where the metrics of kind `block` are: tables with the columns block, arm, phase and the metric.
 BY_BLOCK: dict[str, Callable[[Run], pd.DataFrame]] = {
     "latency_p50_s": _valid_medians,
     "throughput_items_per_s": _valid_medians,
-    "cpu_s_per_item": lambda run: block_cpu(run).assign(phase=ALL_PHASES),
+    "cpu_s_per_item": _cpu,
     "memory_peak_bytes": _memory,
     **{f"cold_{part}_mean_s": _cold_parts for part in COLD_PARTS},
     "cost_usd_per_million": block_cost,

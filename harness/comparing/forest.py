@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from harness.analysis.records import records
 from harness.comparing.comparison import Comparison
 from harness.comparing.figures import BY_NAME, METRICS
 from harness.comparing.ratios import IMPROVEMENT, REGRESSION
@@ -15,7 +16,12 @@ from harness.comparing.tables import figure, ratio_text, verdict_text
 from harness.report.charts import Chart
 
 # Okabe and Ito's vermilion and green, and a grey that shows on dark and light; shapes tell the same.
-COLOURS = {REGRESSION: "#D55E00", IMPROVEMENT: "#009E73", "no difference shown": "#888888", "too few blocks": "#CC79A7"}
+COLOURS = {
+    REGRESSION: "#D55E00",
+    IMPROVEMENT: "#009E73",
+    "no difference shown": "#888888",
+    "too few blocks": "#CC79A7",
+}
 SHAPES = ["triangle-up", "triangle-down", "circle", "square"]
 WIDTH = 520
 # An axis shows this factor at the least and at the most; what lies beyond it is drawn to its edge.
@@ -33,7 +39,9 @@ def forests(comparison: Comparison) -> list[Chart]:
     for number, label in enumerate(comparison.labels[1:]):
         drawn = _forest(comparison.table[comparison.table["run"] == label])
         if drawn is not None:
-            found.append(Chart(f"forest-{number}", f"{label} / {comparison.labels[0]}", TEXT, "", drawn.to_dict()))
+            found.append(
+                Chart(f"forest-{number}", f"{label} / {comparison.labels[0]}", TEXT, "", drawn.to_dict())
+            )
     return found
 
 
@@ -45,27 +53,43 @@ def _forest(table: pd.DataFrame) -> Any:
     rows = rows.assign(
         panel=rows["phase"] + " · " + rows["arm"],
         figure=[BY_NAME[metric].title for metric in rows["metric"]],
-        told=[ratio_text(row) for row in rows.itertuples()],
-        found=[verdict_text(row) for row in rows.itertuples()],
-        base=[figure(row.metric, row.base_value) for row in rows.itertuples()],
-        other=[figure(row.metric, row.value) for row in rows.itertuples()],
+        told=[ratio_text(row) for row in records(rows)],
+        found=[verdict_text(row) for row in records(rows)],
+        base=[figure(row.metric, row.base_value) for row in records(rows)],
+        other=[figure(row.metric, row.value) for row in records(rows)],
         **{name: np.clip(rows[name], 1 / reach, reach) for name in ("ratio", "ratio_low", "ratio_high")},
     )
     scale = alt.Scale(type="log", domain=[1 / reach, reach])
-    across = alt.X("ratio_low:Q", title="ratio, other / base (log)", scale=scale, axis=alt.Axis(format="~g", tickCount=9))
+    across = alt.X(
+        "ratio_low:Q", title="ratio, other / base (log)", scale=scale, axis=alt.Axis(format="~g", tickCount=9)
+    )
     order = [metric.title for metric in METRICS]
-    colour = alt.Color("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())))
+    colour = alt.Color(
+        "verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
+    )
     shape = alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=SHAPES))
-    columns = ["panel", "figure", "verdict", "ratio", "ratio_low", "ratio_high", "told", "found", "base", "other"]
+    columns = [
+        "panel",
+        "figure",
+        "verdict",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "told",
+        "found",
+        "base",
+        "other",
+    ]
     shown = rows[columns]
     base = alt.Chart(shown).encode(
         alt.Y("figure:N", title=None, sort=order),
-        tooltip=["panel", "figure", alt.Tooltip("told:N", title="ratio (95 %)"), alt.Tooltip("found:N", title="verdict"),
-                 "base", "other"],
+        tooltip=["panel", "figure", alt.Tooltip("told:N", title="ratio (95 %)"), "found", "base", "other"],
     )  # fmt: skip
     line = alt.Chart(shown).mark_rule(color="#888888", strokeDash=[4, 3]).encode(x=alt.datum(1, scale=scale))
     bars = base.mark_rule(strokeWidth=2).encode(across, alt.X2("ratio_high:Q"), colour)
-    marks = base.mark_point(size=80, filled=True, opacity=1).encode(alt.X("ratio:Q", scale=scale), colour, shape)
+    marks = base.mark_point(size=80, filled=True, opacity=1).encode(
+        alt.X("ratio:Q", scale=scale), colour, shape
+    )
     panels = list(dict.fromkeys(rows["panel"]))
     return (
         (line + bars + marks)

@@ -26,7 +26,9 @@ def markdown(comparison: Comparison) -> str:
     if judged.rows:
         told.append(table_text(judged))
     rest = ["\n".join(f"- {note}" for note in comparison.notes)] if comparison.notes else []
-    told.append(_folded(f"All {len(whole.rows)} figures, and how far to trust them", [*rest, table_text(whole)]))
+    told.append(
+        _folded(f"All {len(whole.rows)} figures, and how far to trust them", [*rest, table_text(whole)])
+    )
     return "\n\n".join(told) + "\n"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.analysis.cells import CELL, items
 from harness.analysis.comparison import ALL_PHASES
+from harness.analysis.records import records
 from harness.runs import Run
 from harness.statistics import MIN_BLOCKS_FOR_CLAIM
 
@@ -28,12 +29,12 @@ def same_items(base: Run, other: Run) -> Pairs:
         return found
     both = pd.concat([_digests(base).rename("base"), _digests(other).rename("other")], axis=1)
     differs = both["base"].ne(both["other"])
-    for (block, arm, phase), odd in differs.items():
-        if not odd:
-            found[str(arm), str(phase)].add(int(block))
-    for (block, arm), odd in differs.groupby(["block", "arm"]).any().items():
-        if not odd:
-            found[str(arm), ALL_PHASES].add(int(block))
+    whole = differs.groupby(["block", "arm"]).transform("any")
+    for row in records(pd.DataFrame({"part": differs, "whole": whole}).reset_index()):
+        if not row.part:
+            found[row.arm, row.phase].add(int(row.block))
+        if not row.whole:
+            found[row.arm, ALL_PHASES].add(int(row.block))
     return found
 
 
@@ -43,7 +44,7 @@ def paired_blocks(base: pd.Index, other: pd.Index, same: set[int]) -> pd.Index |
     They are paired wherever items agree, whatever the figures are, and unless that would leave too few of enough
     blocks. Pairing a run of equal items takes their spread out of the interval; where items are alike anyway the
     paired interval is as wide as the other, to within the spread of chance. Taking the narrower of the two would look
-    like a gain and is none: it covers less than it says (tests/comparing/test_oracles.py).
+    like a gain and is none: it covers less than it says (tests/statistics/test_between.py).
     """
     pairs = base.intersection(other)
     pairs = pairs[pairs.isin(sorted(same))]

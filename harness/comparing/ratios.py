@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -28,9 +28,8 @@ from harness.statistics import (
     unpaired_ratio,
 )
 
-Verdict = Literal["regression", "improvement", "no difference shown", "too few blocks"]
-REGRESSION: Verdict = "regression"
-IMPROVEMENT: Verdict = "improvement"
+REGRESSION = "regression"
+IMPROVEMENT = "improvement"
 CHANGES = {REGRESSION, IMPROVEMENT}
 COLUMNS = [
     "phase", "arm", "metric", "base_value", "value", "ratio", "ratio_low", "ratio_high", "base_blocks", "blocks",
@@ -62,7 +61,7 @@ def ratios(base: Run, other: Run, metrics: Sequence[Metric] = METRICS) -> pd.Dat
     exceeds the floor; `change` says it in words such as slower, and `reason` why there is none.
     """
     pairs = same_items(base, other)
-    own = [_floors_of(run) for run in (base, other)]
+    floors = [each for each in map(_floors_of, (base, other)) if each is not None]
     rows = []
     for phase in [*_shared(phases(base), phases(other)), ALL_PHASES]:
         for arm in _shared(compared_arms(base), compared_arms(other)):
@@ -72,7 +71,7 @@ def ratios(base: Run, other: Run, metrics: Sequence[Metric] = METRICS) -> pd.Dat
                 found = _ratio(metric, Side(base, arm, phase), Side(other, arm, phase), pairs, _seed(base))
                 if found is None:
                     continue
-                floor = max(floors.of(metric, phase) for floors in own) if all(own) else math.nan
+                floor = _larger([each.of(metric, phase) for each in floors])
                 rows.append(_row(metric, arm, phase, found, floor))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -106,6 +105,11 @@ class _Floors:
         return math.nan if found is None else max(found.ratio.high, 1 / found.ratio.low) - 1
 
 
+def _larger(floors: list[float]) -> float:
+    """NaN unless both runs have one, whichever of them has none."""
+    return math.nan if len(floors) < 2 or any(map(math.isnan, floors)) else max(floors)
+
+
 def _floors_of(run: Run) -> _Floors | None:
     for arm, about in arms(run).items():
         if about.get("duplicate_of"):
@@ -135,7 +139,7 @@ def _ratio(metric: Metric, base: Side, other: Side, same: Pairs, seed: int) -> _
 
 def _of_p95(base: Side, other: Side, same: set[int], seed: int) -> _Found | None:
     first, second = base.latencies(), other.latencies()
-    blocks = paired_blocks(*(pd.Index(side["block"].unique()) for side in (first, second)), same)
+    blocks = paired_blocks(pd.Index(first["block"].unique()), pd.Index(second["block"].unique()), same)
     if blocks is not None:
         first, second = (side[side["block"].isin(blocks)] for side in (first, second))
     values = [quantile_interval(side["latency_s"], P95) for side in (first, second)]
@@ -168,7 +172,7 @@ def _row(metric: Metric, arm: str, phase: str, found: _Found, floor: float) -> d
     }  # fmt: skip
 
 
-def _verdict(metric: Metric, found: _Found, floor: float) -> tuple[Verdict, str]:
+def _verdict(metric: Metric, found: _Found, floor: float) -> tuple[str, str]:
     """What may be claimed, and why not more; as `analysis.comparison` has it, with the floors of both runs."""
     fewest, ratio = min(found.base_blocks, found.blocks), found.ratio
     if metric.kind == "rate" and math.isnan(ratio.value):
@@ -179,11 +183,8 @@ def _verdict(metric: Metric, found: _Found, floor: float) -> tuple[Verdict, str]
         return NO_DIFFERENCE, "no noise floor: an A/A arm of both runs has to have this figure"
     if not ratio.excludes(1.0):
         return NO_DIFFERENCE, "the interval includes 1"
-    if metric.kind == "rate":
-        off = abs(found.value - found.base_value)
-    else:
-        off = max(ratio.value, 1 / ratio.value) - 1
-    if off <= floor:
+    factor, points = max(ratio.value, 1 / ratio.value) - 1, abs(found.value - found.base_value)
+    if (points if metric.kind == "rate" else factor) <= floor:
         return NO_DIFFERENCE, "identical arms differed as much"
     return (REGRESSION if (ratio.value > 1) is metric.more_is_worse else IMPROVEMENT), ""
 

@@ -21,11 +21,11 @@ LONGEST = 36
 ORDER = [REGRESSION, IMPROVEMENT, NO_DIFFERENCE, TOO_FEW]
 CAPTION = "Ratios to {base} (measured; cost priced on that)"
 NOTE = (
-    "Other over base, with a 95 % bootstrap interval over the blocks of each run. A difference is named only where both "
-    "runs have 10 valid blocks or more, the interval excludes 1, and it exceeds what two identical arms of either run "
-    "differed by (the noise floor; of failures, a difference of shares). Base and other are medians over blocks, p95 and "
-    "failures are of all items; p95 takes 72 items on each side. Each interval is by itself: of many figures that are "
-    "equal, some will exclude 1."
+    "Other over base, with a 95 % bootstrap interval over the blocks of each run. A difference is named only where "
+    "both runs have 10 valid blocks or more, the interval excludes 1, and it exceeds what two identical arms of either run "
+    "differed by (the noise floor; of failures, a difference of shares). Base and other are medians over blocks; p95 "
+    "and failures are of all items, and p95 takes 72 of them on each side. Each interval is by itself: of many figures "
+    "that are equal, some will exclude 1."
 )
 
 
@@ -71,7 +71,9 @@ def thresholds_table(comparison: Comparison) -> Table:
         if passed:
             rows.append(["passed", text, f"{passed} of {len(own)}", ""])
     rows.sort(key=lambda row: ["failed", "undecided", "passed"].index(row[0]))
-    return Table("Thresholds (--fail-on)", ["result", "fails on", "where", "why"], rows, "Undecided is no failure.")
+    return Table(
+        "Thresholds (--fail-on)", ["result", "fails on", "where", "why"], rows, "Undecided is no failure."
+    )
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +91,11 @@ def ratio_text(row: Any) -> str:
     """1.24 (1.18 to 1.31)."""
     if math.isnan(row.ratio):
         return units.NONE
-    bounds = "no interval" if math.isnan(row.ratio_low) else f"{_factor(row.ratio_low)} to {_factor(row.ratio_high)}"
+    bounds = (
+        "no interval"
+        if math.isnan(row.ratio_low)
+        else f"{_factor(row.ratio_low)} to {_factor(row.ratio_high)}"
+    )
     return f"{_factor(row.ratio)} ({bounds})"
 
 

@@ -28,7 +28,11 @@ def render(comparison: Comparison) -> RenderableType:
         told.append(Text("All recorded conditions are equal.", style="bold"))
     told += [Text(f"• {note}") for note in comparison.notes]
     for label in comparison.labels[1:]:
-        told += [Text(""), Text(f"{label} / {comparison.labels[0]}", style="bold"), _ratios(comparison, label)]
+        told += [
+            Text(""),
+            Text(f"{label} / {comparison.labels[0]}", style="bold"),
+            _ratios(comparison, label),
+        ]
     if len(comparison.judged):
         told += [Text(""), _grid(thresholds_table(comparison), styled=True)]
     told += [Text(""), *(Text(sentence, style="bold") for sentence in comparison.sentences())]

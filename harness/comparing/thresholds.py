@@ -52,7 +52,9 @@ def parse(text: str) -> Threshold:
     names = tuple(part for part in filters.split(":") if part)
     if name == ANY:
         if operator is not None:
-            raise ThresholdError(f"got {text!r}; 'any' takes no bound: name a metric, one of {', '.join(BY_NAME)}")
+            raise ThresholdError(
+                f"got {text!r}; 'any' takes no bound: name a metric, one of {', '.join(BY_NAME)}"
+            )
         return Threshold(text, None, 0.0, names)
     if name not in BY_NAME:
         raise ThresholdError(f"got metric {name!r}; allowed are {ANY}, {', '.join(BY_NAME)}")
@@ -91,7 +93,8 @@ def judge(ratios: pd.DataFrame, thresholds: Sequence[Threshold]) -> pd.DataFrame
     for threshold in thresholds:
         about = [row for row in records(ratios) if _is_about(threshold, row)]
         rows += [
-            (threshold.text, row.run, row.phase, row.arm, row.metric, *_judge(threshold, row)) for row in about
+            (threshold.text, row.run, row.phase, row.arm, row.metric, *_judge(threshold, row))
+            for row in about
         ]
         if not about:
             reason = "the runs have no such figure in common"

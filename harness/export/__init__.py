@@ -31,7 +31,9 @@ def export(run: Run, form: str, names: Sequence[str] = (), out: Path | None = No
     made = tables(run, names)
     if not exporter.one_file and out is not None and out.suffix == exporter.suffix:
         if len(made) != 1:
-            raise ExportError(f"{out}: one file holds one table, and there are {len(made)}; name a folder, or one --table")
+            raise ExportError(
+                f"{out}: one file holds one table, and there are {len(made)}; name a folder, or one --table"
+            )
         return [_write(exporter, made, out)]
     made[COLUMNS] = columns(made)
     if exporter.one_file:

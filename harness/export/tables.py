@@ -22,8 +22,9 @@ from harness.runs import Run, schema
 COLUMNS = "columns"
 # By how the name of a column ends, the longer ending first.
 UNITS = {
-    "usd_per_million": "US dollars", "_usd": "US dollars", "bytes_in": "bytes", "bytes_out": "bytes", "_items_per_s": "items a second",
-    "_s_per_item": "seconds", "_fraction": "fraction", "_share": "fraction", "_rate": "fraction",
+    "usd_per_million": "US dollars", "_usd": "US dollars", "bytes_in": "bytes", "bytes_out": "bytes",
+    "_items_per_s": "items a second", "_s_per_item": "seconds", "_fraction": "fraction", "_share": "fraction",
+    "_rate": "fraction",
     "_bytes": "bytes", "_mb": "MiB", "_ns": "UTC nanoseconds since 1970", "_ms": "milliseconds",
     "_utc": "UTC, ISO 8601", "_s": "seconds", "_s_low": "seconds", "_s_high": "seconds",
 }  # fmt: skip
@@ -79,7 +80,13 @@ def tables(run: Run, names: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
 def columns(made: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """One row for each column of each table: table, column, type, unit, meaning."""
     rows = [
-        (name, str(column), type_name(table[column]), _unit(str(column)), documented(name).get(str(column), ""))
+        (
+            name,
+            str(column),
+            type_name(table[column]),
+            _unit(str(column)),
+            documented(name).get(str(column), ""),
+        )
         for name, table in made.items()
         for column in table
     ]

@@ -24,6 +24,7 @@ class Parquet:
         docs = documented(name)
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         fields = [
-            field.with_metadata({"doc": docs[field.name]}) if field.name in docs else field for field in arrow.schema
+            field.with_metadata({"doc": docs[field.name]}) if field.name in docs else field
+            for field in arrow.schema
         ]
         pq.write_table(arrow.cast(pa.schema(fields, arrow.schema.metadata)), path, compression="zstd")

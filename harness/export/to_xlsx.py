@@ -50,8 +50,10 @@ def with_iso_times(table: pd.DataFrame) -> pd.DataFrame:
         name = str(column)
         if name.endswith("_ns"):
             times = [None if pd.isna(value) else _iso(int(value)) for value in table[column]]
-            after = list(result.columns).index(column) + 1
-            result.insert(after, f"{name.removesuffix('_ns')}_utc", pd.Series(times, index=table.index, dtype=object))
+            after = [str(known) for known in result].index(name) + 1
+            result.insert(
+                after, f"{name.removesuffix('_ns')}_utc", pd.Series(times, index=table.index, dtype=object)
+            )
     return result
 
 
@@ -64,16 +66,18 @@ def _iso(at_ns: int) -> str:
 def _check(name: str, table: pd.DataFrame) -> None:
     if len(table) + 1 > MAX_ROWS:
         raise ExportError(
-            f"table {name}: {len(table):,} rows and a heading, and a sheet of Excel holds {MAX_ROWS:,}; use --format parquet, "
-            "or choose other tables with --table"
+            f"table {name}: {len(table):,} rows and a heading, and a sheet of Excel holds {MAX_ROWS:,}; use "
+            "--format parquet, or choose other tables with --table"
         )
     for column in table:
         if is_text(table[column]):
-            lengths = table[column].astype(object).map(lambda value: len(value) if isinstance(value, str) else 0)
+            lengths = (
+                table[column].astype(object).map(lambda value: len(value) if isinstance(value, str) else 0)
+            )
             if len(lengths) and int(lengths.max()) > MAX_CHARACTERS:
                 raise ExportError(
-                    f"table {name}, column {column}: a text of {int(lengths.max()):,} characters, and a cell of Excel holds "
-                    f"{MAX_CHARACTERS:,}; use --format parquet"
+                    f"table {name}, column {column}: a text of {int(lengths.max()):,} characters, and a cell of Excel "
+                    f"holds {MAX_CHARACTERS:,}; use --format parquet"
                 )
 
 

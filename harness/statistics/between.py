@@ -50,9 +50,9 @@ def quantile_ratio(
     """The `q` quantile of all of `a` over that of all of `b`; None below `min_count(q)` values on a side.
 
     Values are 1-D and positive, labels as long and whole. Blocks are resampled with all their values: each side by
-    itself, or, if `paired`, the same labels on both, for which both must have the same. ValueError if they do not. As a few
-    unlucky blocks decide such a quantile, the interval is expanded as that of `paired_ratio`: it covers 94 to 98 %, and up
-    to 99 % for few items in pairs.
+    itself, or, if `paired`, the same labels on both, for which both must have the same. ValueError if they do not.
+    As a few unlucky blocks decide such a quantile, the interval is expanded as that of `paired_ratio`: it covers 94 to
+    98 %, and up to 99 % for few items in pairs.
     """
     sides = [_Pooled(values, blocks, q) for values, blocks in ((a, a_blocks), (b, b_blocks))]
     if paired and not np.array_equal(sides[0].labels, sides[1].labels):
@@ -86,7 +86,7 @@ def rate_ratio(
     if not a_worth or not b_worth or a_hit + b_hit == 0:
         return None
     tail = (1 - CONFIDENCE) / 2
-    # The share of all hits that is at least `a`'s, and at least `b`'s: seen from the other side that is its upper bound.
+    # Of all hits the share that is `a`'s at the least, and that which is `b`'s: what is left is `a`'s at the most.
     a_least = float(betaincinv(a_hit, b_hit + 1, tail)) if a_hit else 0.0
     b_least = float(betaincinv(b_hit, a_hit + 1, tail)) if b_hit else 0.0
     scale = b_worth / a_worth

@@ -27,7 +27,11 @@ def test_equal_conditions_give_none(runs: tuple[Run, Run]) -> None:
 @pytest.mark.parametrize(
     ("about", "what", "entries"),
     [
-        ("scenario", "phases.drop.arrivals.items", {"scenario": {"phases": [{"name": "drop", "arrivals": {"items": 9}}]}}),
+        (
+            "scenario",
+            "phases.drop.arrivals.items",
+            {"scenario": {"phases": [{"name": "drop", "arrivals": {"items": 9}}]}},
+        ),
         ("engine", "version", {"engine": {"name": "docker", "version": "2.0"}}),
         ("machine", "cores", {"machine": {"cores": 96}}),
         ("versions", "pillow", {"versions": {"pillow": "14"}}),

@@ -65,7 +65,10 @@ def test_a_true_10_percent_is_found(found: dict[str, pd.DataFrame]) -> None:
 
 
 def test_pairing_takes_the_mix_of_items_out_of_the_interval(found: dict[str, pd.DataFrame]) -> None:
-    width = {kind: np.log(table["ratio_high"] / table["ratio_low"]).median() for kind, table in found.items()}
+    width = {
+        kind: float(np.median(np.log(table["ratio_high"] / table["ratio_low"])))
+        for kind, table in found.items()
+    }
     assert width[SLOWER] < width[MIXED] / 2
     assert regressions(found[MIXED]) < regressions(found[SLOWER])
 

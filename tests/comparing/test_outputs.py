@@ -42,7 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("runs")
     make_run(made / "before", Recipe(seed=1))
     run_with(made / "after", Recipe(seed=2), {"service": 0.12, "function": 0.04})
-    make_run(made / "short", Recipe(seed=3, blocks=4, engine="process", state="interrupted", placements=("function", "service")))
+    make_run(
+        made / "short",
+        Recipe(seed=3, blocks=4, engine="process", state="interrupted", placements=("function", "service")),
+    )
     return made
 
 
@@ -54,7 +57,10 @@ def comparison(folder: Path) -> Comparison:
 
 def verdicts(comparison: Comparison) -> dict[tuple[str, str, str], str]:
     columns = ["arm", "phase", "metric", "verdict"]
-    return {(arm, phase, metric): said for arm, phase, metric, said in comparison.table[columns].itertuples(index=False)}
+    return {
+        (arm, phase, metric): said
+        for arm, phase, metric, said in comparison.table[columns].itertuples(index=False)
+    }
 
 
 def printed(comparison: Comparison, width: int = 120) -> str:
@@ -72,7 +78,9 @@ def test_true_differences_are_named_with_their_direction(comparison: Comparison)
     assert said["service", "drop", "throughput_items_per_s"] == "regression"
     assert said["function", "steady", "cost_usd_per_million"] == "improvement"
     assert said["function", "steady", "error_rate"] == "no difference shown"
-    ratio = comparison.table.set_index(["arm", "phase", "metric"])["ratio"]["service", "steady", "latency_p50_s"]
+    ratio = comparison.table.set_index(["arm", "phase", "metric"])["ratio"][
+        "service", "steady", "latency_p50_s"
+    ]
     assert ratio == pytest.approx(2.0, rel=0.15)
 
 
@@ -106,9 +114,20 @@ def test_blocks_with_other_items_are_not_paired(folder: Path) -> None:
     assert not found.table.loc[found.table["metric"] == "cpu_s_per_item", "paired"].any()
 
 
+def test_cells_that_are_invalid_count_in_no_figure(tmp_path: Path) -> None:
+    """CPU is of whole arms, and of blocks in which nothing of the arm is invalid."""
+    late = make_run(tmp_path / "late", Recipe(blocks=11, late_blocks=(3, 4)))
+    table = compare_runs([late, late]).table
+    assert set(table["blocks"]) == {9}
+    assert set(table["verdict"]) <= {"too few blocks", "no difference shown"}
+
+
 def test_banners_absent_arms_and_drift_are_said(folder: Path) -> None:
     found = compare_runs([Run.load(folder / name) for name in ("before", "short")])
-    assert [banner.split(":")[0] for banner in found.banners] == ["short is interrupted", "short used no containers"]
+    assert [banner.split(":")[0] for banner in found.banners] == [
+        "short is interrupted",
+        "short used no containers",
+    ]
     assert "arm batch of before" in found.notes[0]
     assert "share no blocks" in found.notes[1]
     assert set(found.table["arm"]) == {"function", "service"}
@@ -129,7 +148,11 @@ def test_runs_without_an_arm_in_common_cannot_be_compared(folder: Path, tmp_path
 def test_conditions_come_before_ratios(folder: Path) -> None:
     found = compare_runs([Run.load(folder / name) for name in ("before", "short")])
     for text in (printed(found), markdown(found), html(found), json.dumps(as_json(found))):
-        assert 0 < text.index("enforced.cpu") < text.index("median latency" if "median latency" in text else '"ratios"')
+        assert (
+            0
+            < text.index("enforced.cpu")
+            < text.index("median latency" if "median latency" in text else '"ratios"')
+        )
 
 
 def test_the_terminal_output_fits_a_hundred_columns(comparison: Comparison) -> None:
@@ -221,7 +244,9 @@ def test_the_command_writes_page_json_and_markdown(folder: Path, tmp_path: Path)
     result = invoke(folder / "before", folder / "after", "--json", "--html", page)
     assert json.loads(result.output)["base"] == "before"
     assert "Runs compared" in page.read_text()
-    assert invoke(folder / "before", folder / "after", "--markdown").output.startswith("### Placements compared")
+    assert invoke(folder / "before", folder / "after", "--markdown").output.startswith(
+        "### Placements compared"
+    )
 
 
 def test_every_metric_of_a_real_run_is_compared(root: Path) -> None:

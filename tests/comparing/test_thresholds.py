@@ -73,7 +73,9 @@ def test_it_fails_only_where_the_whole_interval_says_so() -> None:
 
 
 def test_what_may_not_be_claimed_is_undecided() -> None:
-    within_floor = a_row(verdict="no difference shown", aa_floor=0.3, reason="identical arms differed as much")
+    within_floor = a_row(
+        verdict="no difference shown", aa_floor=0.3, reason="identical arms differed as much"
+    )
     assert judged("latency_p50_s > 10%", within_floor) == ["undecided"]
     assert judged("any", within_floor) == ["passed"]
     for text in ("latency_p50_s > 10%", "latency_p50_s > 50%", "any"):
@@ -97,7 +99,13 @@ def test_any_fails_on_each_regression_and_on_nothing_else() -> None:
 
 def test_infinite_and_missing_ratios_of_failures() -> None:
     many = a_row(metric="error_rate", ratio=math.inf, ratio_low=4.0, ratio_high=math.inf)
-    none = a_row(metric="error_rate", ratio=math.nan, ratio_low=math.nan, ratio_high=math.nan, verdict="no difference shown")
+    none = a_row(
+        metric="error_rate",
+        ratio=math.nan,
+        ratio_low=math.nan,
+        ratio_high=math.nan,
+        verdict="no difference shown",
+    )
     assert judged("error_rate > 100%", many) == ["failed"]
     assert judged("error_rate > 100%", none) == ["passed"]
 

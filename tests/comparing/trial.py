@@ -20,7 +20,12 @@ EMPTY = pd.DataFrame(columns=["block", "arm", "container", "phase", "kind", "det
 
 
 def a_run(
-    rng: np.random.Generator, items: NDArray[np.int64], *, factor: float = 1.0, digest: str = "d", aa: bool = True
+    rng: np.random.Generator,
+    items: NDArray[np.int64],
+    *,
+    factor: float = 1.0,
+    digest: str = "d",
+    aa: bool = True,
 ) -> Run:
     """A run whose block b gives each arm the items `items[b]`, numbers that also tell their sizes.
 
@@ -46,10 +51,14 @@ def a_run(
     attempts = pd.concat(frames, ignore_index=True).astype(
         dict.fromkeys(["arm", "phase", "item", "outcome"], "category")
     )
-    arms = {arm: {"placement": "fake", "duplicate_of": original} for arm, original in ARMS.items() if aa or arm == "first"}
+    arms = {
+        arm: {"placement": "fake", "duplicate_of": original}
+        for arm, original in ARMS.items()
+        if aa or arm == "first"
+    }
     manifest = {
-        "arms": arms, "scenario": {"phases": [{"name": "drop"}]}, "seed": 1, "corpus": {"digest": digest}, "run": str(rng),
-        "state": "complete",
+        "arms": arms, "scenario": {"phases": [{"name": "drop"}]}, "seed": 1, "corpus": {"digest": digest},
+        "run": str(rng), "state": "complete",
     }  # fmt: skip
     return Run(Path("made"), manifest, attempts, samples=EMPTY, events=EMPTY)
 

@@ -44,7 +44,9 @@ def test_the_narrower_of_two_intervals_covers_less_than_it_says() -> None:
         widths.append(math.log(kept[0].high / kept[0].low) / math.log(kept[1].high / kept[1].low))
     assert 0.94 <= paired / TRIALS <= 0.98
     assert narrower / TRIALS < 0.945
-    assert 0.85 <= float(np.median(widths)) <= 1.15, "where there is nothing to pair, pairing costs and gains little"
+    assert 0.85 <= float(np.median(widths)) <= 1.15, (
+        "where there is nothing to pair, pairing costs and gains little"
+    )
 
 
 @pytest.mark.parametrize(("blocks", "luck", "paired"), [(10, 0.1, False), (20, 0.2, False), (12, 0.1, True)])
@@ -58,7 +60,9 @@ def test_quantile_ratio_covers_the_true_ratio(blocks: int, luck: float, paired: 
 
         def side(shared: NDArray[np.float64]) -> NDArray[np.float64]:
             own = shared if paired else rng.lognormal(0, 0.5, labels.size)
-            found: NDArray[np.float64] = own * rng.lognormal(0, luck, blocks)[labels] * rng.lognormal(0, 0.1, labels.size)
+            found: NDArray[np.float64] = (
+                own * rng.lognormal(0, luck, blocks)[labels] * rng.lognormal(0, 0.1, labels.size)
+            )
             return found
 
         found = quantile_ratio(
@@ -124,7 +128,9 @@ def test_quantile_ratio_of_a_side_with_itself_is_1(values: list[float], blocks: 
     found = quantile_ratio(values, labels, values, labels, 0.95, 1, paired=True, resamples=50)
     assert found is not None
     assert found.value == 1.0
-    assert (found.low, found.high) == ((1.0, 1.0) if blocks > 1 else pytest.approx((math.nan, math.nan), nan_ok=True))
+    assert (found.low, found.high) == (
+        (1.0, 1.0) if blocks > 1 else pytest.approx((math.nan, math.nan), nan_ok=True)
+    )
 
 
 def test_resampled_quantiles_are_those_of_the_resampled_values() -> None:
