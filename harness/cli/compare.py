@@ -64,7 +64,10 @@ def compare(
     except (RunError, comparing.ComparisonError) as error:
         cli._fail(str(error), cli.USAGE)
     if page is not None:
-        page.write_text(html(comparison), encoding="utf-8")
+        try:
+            page.write_text(html(comparison), encoding="utf-8")
+        except OSError as error:
+            cli._fail(f"--html {page}: cannot be written ({error.strerror})", cli.USAGE)
     if as_json:
         click.echo(json.dumps(to_json(comparison), indent=2))
     elif as_markdown:

@@ -228,6 +228,7 @@ def test_exit_codes(folder: Path) -> None:
         (["before", "after", "--fail-on", "foo > 5%"], "allowed are any, latency_p50_s"),
         (["before", "after", "--fail-on", "any:foo"], "arms are function, batch, service"),
         (["before", "after", "--json", "--markdown"], "one of them"),
+        (["before", "after", "--html", "nowhere/page.html"], "cannot be written"),
     ],
 )
 def test_bad_usage_exits_with_2(
