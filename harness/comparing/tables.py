@@ -23,9 +23,9 @@ CAPTION = "Ratios to {base} (measured; cost priced on that)"
 NOTE = (
     "Other over base, with a 95 % bootstrap interval over the blocks of each run. A difference is named only where "
     "both runs have 10 valid blocks or more, the interval excludes 1, and it exceeds what two identical arms of either "
-    "run differed by (the noise floor; of failures, a difference of shares). Base and other are medians over blocks; p95 "
-    "and failures are of all items, and p95 takes 72 of them on each side. Each interval is by itself: of many figures "
-    "that are equal, some will exclude 1."
+    "run differed by (the noise floor; of failures, a difference of shares). Base and other are medians over blocks; "
+    "p95 and failures are of all items, and p95 takes 72 of them on each side. Each interval is by itself: of many "
+    "figures that are equal, some will exclude 1."
 )
 
 
