@@ -15,6 +15,8 @@ import click
 
 from harness import __version__
 from harness.cli.advise import advise
+from harness.cli.compare import compare
+from harness.cli.export import export
 from harness.cli.options import engine_options, run_options, seconds, share
 from harness.cli.prices import prices
 from harness.cli.push import push
@@ -62,7 +64,7 @@ def main() -> None:
     """
 
 
-for command in (advise, prices, push, tune):
+for command in (advise, compare, export, prices, push, tune):
     main.add_command(command)
 
 
