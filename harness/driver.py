@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,16 @@ LEAD_NS = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """Drives phases by one clock and one pacer, with at most `max_in_flight` items out at a time."""
+    """Drives phases by one clock and one pacer, with at most `max_in_flight` items out at a time, one after another."""
 
     clock: Clock
     pacer: Pacer
     max_in_flight: int
+    _running: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def in_flight(self) -> int:
+        """How many items are out now; from any thread."""
+        return len(self._running)
 
     async def drive(self, phase: PlannedPhase, placement: Placement, drop: Callable[[Work], None]) -> int:
         """Hand over every item of the phase, and return when all are done: the phase's start, in UTC ns.
@@ -39,7 +44,7 @@ class Driver:
         loop = asyncio.get_running_loop()
         start_ns = self.clock.now_ns() + LEAD_NS
         due_ns = start_ns + np.rint(phase.offsets_s * 1e9).astype(np.int64)
-        running: set[asyncio.Task[None]] = set()
+        running = self._running
         broken: asyncio.Future[None] = loop.create_future()
 
         def ended(task: asyncio.Task[None]) -> None:

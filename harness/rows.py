@@ -104,7 +104,9 @@ class Sample:
 
     run: str = column("run identifier", category=True)
     block: int = column("block number; -1 before the first", default=-1)
-    arm: str = column("arm; empty for the host", category=True, default="")
+    arm: str = column(
+        "arm; <arm>-balancer for what stands before it; empty for the host", category=True, default=""
+    )
     container: str = column("container name; `host` for the machine", category=True)
     at_ns: int = column("when it was read")
     final: bool = column("true for the reading taken as the container ended", default=False)

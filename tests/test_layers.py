@@ -8,7 +8,6 @@ from pathlib import Path
 import harness
 
 PACKAGE = Path(harness.__file__).parent
-AFTER = ("harness.analysis", "harness.cost", "harness.judgement", "harness.advice", "harness.report")
 LAYERS = [
     [
         "harness.rows",
@@ -38,9 +37,11 @@ LAYERS = [
     ["harness.tuning"],
     ["harness.advice"],
     ["harness.report"],
+    ["harness.comparing", "harness.export"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
 ]
+AFTER_THE_RUN = ("analysis", "cost", "judgement", "advice", "report", "comparing", "export")
 
 
 def layer(module: str) -> int | None:
@@ -85,7 +86,7 @@ def test_no_module_imports_from_a_later_layer() -> None:
 def test_nothing_after_the_run_folder_imports_what_makes_it() -> None:
     makers = ("harness.engines", "harness.placements", "harness.driver", "harness.session", "docker")
     for name, path in modules():
-        if name.startswith(AFTER):
+        if name.startswith(tuple(f"harness.{layer}" for layer in AFTER_THE_RUN)):
             assert not [found for found in imports(path) if found.startswith(makers)], name
 
 

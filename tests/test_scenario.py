@@ -73,7 +73,12 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ("[placements.function]", "[placements.function]\ntimeout_s = 901", ["timeout_s", "900", "901"]),
         ('aa = "function"', 'aa = "lambda"', ["aa", "'lambda'", "function", "batch"]),
         ("vcpu_budget = 1.0", "vcpu_budget = 0.25", ["vcpu 0.5 exceeds vcpu_budget 0.25"]),
-        ('workload = "thumbnail"', 'workload = "nothing"', ["workload", "'nothing'", "thumbnail"]),
+        (
+            'workload = "thumbnail"',
+            'workload = "nothing"',
+            ["workload", "'nothing'", "['archive', 'thumbnail']"],
+        ),
+        ('workload = "thumbnail"', 'workload = "noop"', ["workload", "'noop'", "<name>.py and corpus.py"]),
         ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),
         ('name = "mine"', 'name = "Not A Name"', ["name", "Not A Name"]),
         ("[size]", "[settings]\nsizes = [0]\n[size]", ["settings", "sizes", "1 to 4096", "0"]),
@@ -111,6 +116,17 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
             "tasks = 1",
             'scaling = {metric = "cpu", target = 70, max_tasks = 4}',
             ["target: got 70", "0.7 is 70 %"],
+        ),
+        (
+            "tasks = 1",
+            "tasks = 1\nburst = { start_vcpu_s = 5 }",
+            ["burst: does nothing without compute = 'LIGHTSAIL_INSTANCES'"],
+        ),
+        ("tasks = 1", "tasks = 1\ntime_scale = 0.5", ["time_scale: does nothing without scaling"]),
+        (
+            "tasks = 1",
+            'tasks = 2\nmax_percent = 100\ndeployments = [{ phase = "steady" }]',
+            ["min_healthy_percent, max_percent: got 100 and 100", "no deployment could ever begin"],
         ),
         (
             "tasks = 1",

@@ -113,7 +113,7 @@ def _own_cost(run: Run) -> list[str]:
     """What the harness used itself, and what it adds to an attempt."""
     own = run.manifest.get("own_cost") or {}
     length_s = (run.attempts["done_ns"].max() - run.attempts["due_ns"].min()) / 1e9
-    known = [(name, own.get(f"{key}_cpu_s")) for name, key in (("driver", "driver"), ("sampler", "sampler"))]
+    known = [(name, own.get(f"{name}_cpu_s")) for name in ("driver", "sampler", "view")]
     parts = ", ".join(
         f"{name} {units.percent(cpu_s / length_s)}" for name, cpu_s in known if cpu_s is not None
     )

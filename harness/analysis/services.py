@@ -30,18 +30,18 @@ def service_log(run: Run) -> pd.DataFrame:
     rows = []
     for event in events[events["kind"].isin(KINDS | {"task_state"})].itertuples():
         detail: dict[str, Any] = json.loads(str(event.detail)) if event.detail else {}
-        told = _told(str(event.kind), detail)
+        words = told(str(event.kind), detail)
         arm = str(event.arm).removesuffix("-balancer")
         since_ns = ready.get((event.block, arm))
-        if told is None or since_ns is None:
+        if words is None or since_ns is None:
             continue
         at_s = (int(str(event.at_ns)) - since_ns) / 1e9
         if at_s >= 0:
-            rows.append((event.block, arm, at_s, *told))
+            rows.append((event.block, arm, at_s, *words))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
+def told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
     """What happened and why, in words."""
     reason = str(detail.get("reason", ""))
     if kind == "task_state":
@@ -51,6 +51,8 @@ def _told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
         change = f"scaled {detail['direction']} from {detail['before']} to {detail['after']} tasks"
         row = f"{detail['value']:.3g} in each of {detail['periods']} periods"
         return change, f"{detail['metric']} was {row}, target {detail['target']:g}"
+    if kind == "deployment_unfinished":
+        return "a deployment was not finished", reason
     if kind.startswith("deployment_"):
         state = kind.removeprefix("deployment_").replace("_", " ")
         counts = f"{detail['running']} of {detail['desired']} tasks running"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -14,13 +15,15 @@ import click
 
 from harness import __version__
 from harness.cli.advise import advise
+from harness.cli.compare import compare
+from harness.cli.export import export
 from harness.cli.options import engine_options, run_options, seconds, share
 from harness.cli.prices import prices
 from harness.cli.push import push
 from harness.cli.tune import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -33,9 +36,23 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, MISSED, INVALID, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {"complete": OK, "interrupted": INTERRUPTED, "failed": FAILED}
 WIDTH_WHEN_PIPED = 120
+LEFT_AT_ONCE = (
+    "left at once. `harness report {folder}` reports on what was measured; "
+    "`harness doctor --clean` removes the containers that were left"
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that end with the exit code of an interruption when they are interrupted, where click has 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            _fail("interrupted", INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
     """Measure one workload as a function, a batch job and a service, and read which to use.
@@ -47,7 +64,7 @@ def main() -> None:
     """
 
 
-for command in (advise, prices, push, tune):
+for command in (advise, compare, export, prices, push, tune):
     main.add_command(command)
 
 
@@ -262,20 +279,25 @@ def _request(scenario: Scenario, engine: Any, corpus: Path | None, out: Path, **
 
 def _begin(work: Callable[[Watch], tuple[Path, str]], *, quiet: bool) -> tuple[Path, str]:
     """Do it, with progress; exits if it cannot begin or is interrupted before it has."""
-    from harness.cli.progress import Watch
+    from harness.cli.options import showing
+    from harness.cli.progress import Watch, mode
     from harness.engines.base import EngineError
     from harness.runs import RunError
     from workloads.kit.errors import CorpusUnavailable
 
+    shown = showing()
     # Until the run can end in order, SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Watch(quiet=quiet) as watch:
-        try:
+    watch = Watch(mode(quiet=quiet or shown.quiet, live=shown.live), json=quiet)
+    try:
+        with watch:
             return work(watch)
-        except (EngineError, RunError, CorpusUnavailable, OSError) as error:
-            _fail(f"the run could not begin: {error}", FAILED)
-        except KeyboardInterrupt:
+    except (EngineError, RunError, CorpusUnavailable, OSError) as error:
+        _fail(f"the run could not begin: {error}", FAILED)
+    except KeyboardInterrupt:
+        if watch.run is None:
             _fail("interrupted before the first measurement; nothing was kept", INTERRUPTED)
+        _fail(LEFT_AT_ONCE.format(folder=watch.run.folder), INTERRUPTED)
 
 
 def _judge(run: Run, state: str, junit: Path | None) -> int:
@@ -301,18 +323,38 @@ def _console() -> Console:
 
 
 def _report(folder: Path, *, as_json: bool) -> Run:
-    from harness import load
-    from harness.report.as_json import as_json as to_json
-    from harness.report.build import write_reports
-    from harness.report.terminal import render
+    try:
+        with _busy("making the report", shown=not as_json):
+            from harness import load
+            from harness.report.as_json import as_json as to_json
+            from harness.report.build import write_reports
+            from harness.report.terminal import render
 
-    loaded = load(folder)
-    write_reports(loaded)
-    if as_json:
-        click.echo(json.dumps(to_json(loaded), indent=2, default=str))
-    else:
-        _console().print(render(loaded))
+            loaded = load(folder)
+            write_reports(loaded)
+        if as_json:
+            click.echo(json.dumps(to_json(loaded), indent=2, default=str))
+        else:
+            _console().print(render(loaded))
+    except KeyboardInterrupt:
+        _fail(f"the report was interrupted; `harness report {folder}` makes it again", INTERRUPTED)
     return loaded
+
+
+@contextlib.contextmanager
+def _busy(what: str, *, shown: bool) -> Iterator[None]:
+    """Tell a terminal what takes so long."""
+    from rich.console import Console
+
+    from harness.cli.options import showing
+    from harness.cli.progress import mode
+
+    asked = showing()
+    if mode(quiet=asked.quiet or not shown, live=asked.live) != "live":
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+
+SHOWN = "harness.shown"
+
+
+@dataclass(slots=True)
+class Shown:
+    """How much of a run under way is shown."""
+
+    quiet: bool = False
+    live: bool = True
+
+
+def showing() -> Shown:
+    """As the present command was asked."""
+    found: Shown = click.get_current_context().meta.setdefault(SHOWN, Shown())
+    return found
+
+
+def _show(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Keep it with the command, so that not every command has to hand it on; a click callback."""
+    setattr(context.meta.setdefault(SHOWN, Shown()), str(parameter.name), value)
+
 
 ENGINE_OPTIONS = [
     click.option(
@@ -27,6 +50,16 @@ ENGINE_OPTIONS = [
         default=Path("results"),
         show_default=True,
         help="Where the run folder goes.",
+    ),
+    click.option(
+        "--live/--no-live",
+        default=True,
+        expose_value=False,
+        callback=_show,
+        help="Whether a terminal shows the run as it goes, or lines as when piped.",
+    ),
+    click.option(
+        "--quiet", "-q", is_flag=True, expose_value=False, callback=_show, help="Show neither, only warnings."
     ),
 ]
 RUN_OPTIONS = [

@@ -159,3 +159,10 @@ def cost_model(run: Run) -> CostModel:
     scenario = run.manifest.get("scenario") or {}
     terms = Terms(book_of(run.manifest), float(scenario.get("speed_factor") or 1.0))
     return CostModel(run, terms, int(run.manifest.get("seed") or 0))
+
+
+@once
+def model_of_every_arm(run: Run) -> CostModel:
+    """The same, with A/A duplicates as arms of their own."""
+    arms = {name: about | {"duplicate_of": None} for name, about in (run.manifest.get("arms") or {}).items()}
+    return cost_model(replace(run, manifest=run.manifest | {"arms": arms}))

@@ -131,8 +131,8 @@ class Container(Protocol):
         """Let them go on. No error if they were not stopped, or have ended."""
         ...
 
-    async def limit_cpu(self, vcpu: float) -> None:
-        """Change its hard limit while it runs; nothing where there is none."""
+    async def limit_cpu(self, vcpu: float) -> bool:
+        """Change its hard limit while it runs; False where there is none."""
         ...
 
     async def stop(self, grace_s: float) -> None:

@@ -408,12 +408,15 @@ class DockerContainer:
         else:
             await self._engine.call(_unpause, self._api, self._id)
 
-    async def limit_cpu(self, vcpu: float) -> None:
+    async def limit_cpu(self, vcpu: float) -> bool:
         """By the control group's file where it may be written, by Docker elsewhere."""
+        if self._spec.limits.cpu != "hard":
+            return False
         period_us = self._spec.limits.cpu_period_us
         quota_us = quota(vcpu, period_us)
-        if self._spec.limits.cpu == "hard" and not limits.set_quota(self._folders, quota_us, period_us):
+        if not limits.set_quota(self._folders, quota_us, period_us):
             await self._engine.call(self._api.update_container, self._id, cpu_quota=quota_us)
+        return True
 
     async def output(self) -> str:
         """Both output streams."""

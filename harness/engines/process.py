@@ -137,7 +137,9 @@ class ProcessContainer:
         self._ended = False
         self._out_of_memory = False
         loop = asyncio.get_running_loop()
-        self._exit = asyncio.ensure_future(loop.run_in_executor(None, self._reap))
+        self._exit = loop.create_future()
+        # A thread of its own: those that the loop shares are few, and each would wait for as long as its process lives.
+        threading.Thread(target=self._reap_for, args=(loop, self._exit), daemon=True).start()
         self._watch = asyncio.create_task(self._watch_memory())
 
     def _output_descriptor(self) -> int:
@@ -182,8 +184,9 @@ class ProcessContainer:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
-    async def limit_cpu(self, vcpu: float) -> None:
+    async def limit_cpu(self, vcpu: float) -> bool:
         """There is no limit to change."""
+        return False
 
     async def output(self) -> str:
         """Both output streams."""
@@ -236,6 +239,11 @@ class ProcessContainer:
     def _with_earlier(self, reading: Usage) -> Usage:
         return reading if self._earlier is None else added(self._earlier, reading)
 
+    def _reap_for(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exit]) -> None:
+        found = self._reap()
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(_resolve, ended, found)
+
     def _reap(self) -> Exit:
         """Wait in a thread: wait4 gives the exact CPU time of the process and its waited-for children.
 
@@ -267,6 +275,11 @@ class ProcessContainer:
         if not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, number)
+
+
+def _resolve(ended: asyncio.Future[Exit], found: Exit) -> None:
+    if not ended.done():
+        ended.set_result(found)
 
 
 def _pump(read_fd: int, output: Callable[[bytes], None]) -> None:

@@ -22,25 +22,25 @@ def as_json(run: Run) -> dict[str, Any]:
         "folder": str(run.folder),
         "notes": contents.banners(),
         "sentences": contents.sentences,
-        "summary": _records(contents.summary),
-        "comparison": _records(contents.comparison),
-        "cost": _records(contents.cost),
-        "bill": _records(contents.bill),
-        "month": _records(contents.month),
-        "break_even": _records(contents.break_even),
-        "objectives": _records(contents.objectives),
+        "summary": as_records(contents.summary),
+        "comparison": as_records(contents.comparison),
+        "cost": as_records(contents.cost),
+        "bill": as_records(contents.bill),
+        "month": as_records(contents.month),
+        "break_even": as_records(contents.break_even),
+        "objectives": as_records(contents.objectives),
     }
     if contents.picture is not None:
         told["tune"] = {
             "question": contents.picture.question.told(),
-            "sizes": _records(contents.picture.sizes),
-            "choices": _records(choices(contents.picture)),
+            "sizes": as_records(contents.picture.sizes),
+            "choices": as_records(choices(contents.picture)),
             "search": run.manifest[KEY]["search"],
         }
     return told
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain values: pandas knows best how to say NaN and NumPy numbers in JSON."""
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of plain values: pandas knows best how to say NaN and NumPy numbers in JSON."""
     records: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
     return records

@@ -37,17 +37,17 @@ def html(contents: Contents) -> str:
         differences=manifest.get("differences") or [],
         seed=manifest.get("seed"),
         charts=drawn,
-        runtime=_script(vlc.javascript_bundle(RUNTIME_CALL)),
-        specs=_json({chart.key: chart.spec for chart in drawn}),
+        runtime=script(vlc.javascript_bundle(RUNTIME_CALL)),
+        specs=json_text({chart.key: chart.spec for chart in drawn}),
         version=__version__,
     )
 
 
-def _script(text: str) -> Markup:
+def script(text: str) -> Markup:
     """JavaScript that stands in a script element: nothing in it may end that element."""
     return Markup(re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE))  # noqa: S704
 
 
-def _json(value: object) -> Markup:
+def json_text(value: object) -> Markup:
     """JSON that stands in a script element."""
     return Markup(json.dumps(value).replace("<", "\\u003c"))  # noqa: S704

@@ -18,13 +18,14 @@ def markdown(contents: Contents) -> str:
     ]
     told += [f"> **Note:** {banner}" for banner in contents.banners()]
     told += contents.sentences
-    told += [_table(table) for table in [*first_tables(contents), *result_tables(contents)] if table.rows]
+    told += [table_text(table) for table in [*first_tables(contents), *result_tables(contents)] if table.rows]
     told += ["## How it was measured", *(f"- {each}" for each in manifest.get("differences") or [])]
-    told += [_table(table) for table in method_tables(contents) if table.rows]
+    told += [table_text(table) for table in method_tables(contents) if table.rows]
     return "\n\n".join(told) + "\n"
 
 
-def _table(table: Table) -> str:
+def table_text(table: Table) -> str:
+    """A caption, the table and its note."""
     left = len(table.headings) - table.numeric
     rule = ["---" if index < left else "---:" for index in range(len(table.headings))]
     lines = [_line(row) for row in (table.headings, rule, *table.rows)]

@@ -8,6 +8,7 @@ are quicker, so that a run of seconds sees them at work.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -15,6 +16,8 @@ from pydantic import Field, model_validator
 from harness import sizes
 from harness.scenario.placements import InstanceSettings, LaunchSettings, Sized, Strict
 
+# Amazon Lightsail API Reference, "CreateContainerService": the scale of a service.
+LIGHTSAIL_NODES = 20
 LIGHTSAIL = {
     "LIGHTSAIL_CONTAINERS": sizes.LIGHTSAIL_CONTAINERS,
     "LIGHTSAIL_INSTANCES": sizes.LIGHTSAIL_INSTANCES,
@@ -43,8 +46,6 @@ class TargetSettings(Strict):
     """Seconds after which a check has failed; AWS's default is 5."""
     unhealthy_threshold: Annotated[int, Field(ge=2, le=10)] = 2
     """Failures in a row that make it unhealthy; AWS's default is 2."""
-    grace_period_s: Annotated[float, Field(ge=0)] = 30.0
-    """Seconds after a start in which failures do not count; AWS's default is 0."""
     deregistration_delay_s: Annotated[float, Field(ge=0, le=3600)] = 300.0
     """Seconds in which a task that is deregistered may finish its requests; AWS's default is 300."""
 
@@ -137,6 +138,8 @@ class ServiceSettings(Sized):
     """
     rollback: bool = True
     """Whether a deployment that was given up is rolled back."""
+    grace_period_s: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds after a task's start in which no failed health check ends it."""
     health: HealthSettings = HealthSettings()
     """The container's own [health check](#health)."""
     target: TargetSettings = TargetSettings()
@@ -197,7 +200,29 @@ class ServiceSettings(Sized):
             )
         if self.scaling is not None:
             self._check_scaling(self.scaling)
+        self._check_deployments()
+        self._check_idle_keys()
         return self
+
+    def _check_deployments(self) -> None:
+        least = math.ceil(self.tasks * self.min_healthy_percent / 100)
+        most = self.tasks * self.max_percent // 100
+        if self.deployments and least >= most:
+            raise ValueError(
+                f"min_healthy_percent, max_percent: got {self.min_healthy_percent} and {self.max_percent}, which with "
+                f"{self.tasks} tasks are at least {least} and at most {most}: no deployment could ever begin; allowed "
+                "are such that the first is less than the second"
+            )
+
+    def _check_idle_keys(self) -> None:
+        """Keys that differ from their defaults and would do nothing."""
+        for key, needed, there in (
+            ("burst", "compute = 'LIGHTSAIL_INSTANCES'", self.compute == "LIGHTSAIL_INSTANCES"),
+            ("time_scale", "scaling", self.scaling is not None),
+            ("rollback", "circuit_breaker = true", self.circuit_breaker),
+        ):
+            if getattr(self, key) != type(self).model_fields[key].default and not there:
+                raise ValueError(f"{key}: does nothing without {needed}")
 
     def _check_bundle(self) -> None:
         known = LIGHTSAIL.get(self.compute)
@@ -205,6 +230,10 @@ class ServiceSettings(Sized):
             allowed = "none" if known is None else f"one of {list(known)}"
             raise ValueError(
                 f"bundle: got {self.bundle!r}, allowed with compute = {self.compute!r}: {allowed}"
+            )
+        if self.compute == "LIGHTSAIL_CONTAINERS" and self.tasks > LIGHTSAIL_NODES:
+            raise ValueError(
+                f"tasks: got {self.tasks}, allowed in a Lightsail service: 1 to {LIGHTSAIL_NODES}"
             )
         if known is not None and (self.task_vcpu or self.task_memory_mb):
             raise ValueError("task_vcpu, task_memory_mb: a Lightsail bundle has its size, and takes no other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import resource
 import shutil
 import signal
@@ -23,21 +24,26 @@ from harness.priority import make_this_thread_ordinary, prefer_this_thread
 from harness.runs import State
 from harness.session.arm import Findings, Job, run_arm
 from harness.session.calibration import calibrate, make_store
-from harness.session.prepare import Prepared, Progress, Request, prepare
+from harness.session.prepare import Prepared, Request, prepare
 from harness.session.sizing import Sizing
+from harness.session.watching import Begun, Progress, Row
 
-__all__ = ["Prepared", "Progress", "Request", "measure", "note_limits", "prepare", "run"]
+__all__ = ["Begun", "Prepared", "Progress", "Request", "Row", "measure", "note_limits", "prepare", "run"]
 
 # Threads that sample, write rows and speak to Docker may hold the interpreter for this long while an item is due. The
 # default of 5 ms made the driver up to 4 ms late here; with this it stays around 1 ms.
 SWITCH_INTERVAL_S = 0.0005
+
+# The first ends the run in order, the second no longer waits for that.
+INTERRUPTIONS_IN_ORDER = 2
 
 
 def run(request: Request, progress: Progress) -> tuple[Path, State]:
     """Carry out a run; returns its folder and how it ended.
 
     EngineError or the corpus's own error if it cannot begin, KeyboardInterrupt if it is interrupted before it has.
-    An interruption (Ctrl-C, SIGTERM) after that ends it in order, keeping what was measured.
+    An interruption (Ctrl-C, SIGTERM) after that ends it in order, keeping what was measured. A second one cuts short
+    what that waits for, and containers are still removed; a third is a KeyboardInterrupt, and some may be left.
     """
     return asyncio.run(measure(prepare(request, progress), progress, _all_blocks))
 
@@ -48,20 +54,28 @@ Body = Callable[[Prepared, Progress, list[str]], Coroutine[Any, Any, None]]
 async def measure(prepared: Prepared, progress: Progress, body: Body) -> tuple[Path, State]:
     """Carry out `body`, from quiet to quiet: what is changed of this process for measuring is changed back.
 
-    It may add to the warnings that it is given. SIGINT and SIGTERM cancel it; one that ends well all the same is
-    complete.
+    It may add to the warnings that it is given. SIGINT and SIGTERM cancel it (see `run`); one that ends well all the
+    same is complete.
     """
-    state: State = "failed"
-    preferred = False
     warnings: list[str] = []
+    task = asyncio.ensure_future(body(prepared, progress, warnings))
+    with _cancelled_by_signals(task, progress):
+        return await _to_the_end(prepared, progress, task, warnings)
+
+
+async def _to_the_end(
+    prepared: Prepared, progress: Progress, task: asyncio.Future[None], warnings: list[str]
+) -> tuple[Path, State]:
+    """Until nothing runs any more and the run folder is closed."""
+    state: State = "failed"
+    watching_before_s = progress.cpu_s
+    preferred = False
     cpu_before, steal_before_s = psutil.Process().cpu_times(), steal_s()
     try:
         with _measuring() as preferred:
-            task = asyncio.ensure_future(body(prepared, progress, warnings))
             try:
                 prepared.sampler.start()
-                with _cancelled_by_signals(task):
-                    await task
+                await task
                 state = "complete"
             except asyncio.CancelledError:
                 state = "interrupted"
@@ -77,6 +91,7 @@ async def measure(prepared: Prepared, progress: Progress, body: Body) -> tuple[P
             "harness_cpu_s": cpu.user + cpu.system - cpu_before.user - cpu_before.system,
             "driver_cpu_s": prepared.driver.pacer.cpu_s,
             "sampler_cpu_s": prepared.sampler.cpu_s,
+            "view_cpu_s": progress.cpu_s - watching_before_s,
             "sampler_rounds": prepared.sampler.rounds,
             "driver_preferred": preferred,
         }
@@ -171,11 +186,21 @@ def _allow_many_descriptors() -> None:
 
 
 @contextlib.contextmanager
-def _cancelled_by_signals(task: asyncio.Future[Any]) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel `task`, in place of ending the process."""
+def _cancelled_by_signals(task: asyncio.Future[Any], progress: Progress) -> Iterator[None]:
+    """SIGINT and SIGTERM cancel `task`, in place of ending the process; twice, and the third is a KeyboardInterrupt."""
     loop = asyncio.get_running_loop()
+    counted = itertools.count(1)
+
+    def interrupt() -> None:
+        number = next(counted)
+        if number > INTERRUPTIONS_IN_ORDER:
+            raise KeyboardInterrupt
+        if number == 1:
+            progress.ending()
+        task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
         yield
     finally:

@@ -112,7 +112,7 @@ async def _drive(
 ) -> None:
     """One phase, between two readings of who used the processor."""
     before = read_load()
-    bench.event("phase_started", phase=phase.name)
+    bench.event("phase_started", phase=phase.name, planned=len(phase.items))
     limit = driver.max_in_flight
     start_ns = await driver.drive(phase, placement, lambda work: attempts.drop(bench, work, kind, limit))
     ended_ns = bench.clock.now_ns()

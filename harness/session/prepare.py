@@ -6,10 +6,11 @@ import contextlib
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import docker
 
+from harness import plan
 from harness.clock import RunClock
 from harness.doctor import machine
 from harness.driver import Driver
@@ -27,28 +28,13 @@ from harness.session.arm import Stage
 from harness.session.corpus import Corpus, load_corpus
 from harness.session.manifest import manifest
 from harness.session.sizing import Sizing
+from harness.session.watching import Begun, Progress, Tap
 
 EngineChoice = Literal["auto", "docker", "process"]
 NO_DOCKER = (
     "Containers are NOT used: {reason}. Processes stand in for them, without CPU limits. "
     "To get real containers, run `scripts/docker.sh` as root on Debian or Ubuntu, or install Docker and start it."
 )
-
-
-class Progress(Protocol):
-    """Who watches a run: a progress bar on a terminal, nobody when piped."""
-
-    def say(self, message: str) -> None:
-        """Something that a person should know now."""
-        ...
-
-    def plan(self, steps: int) -> None:
-        """How many steps there will be: one for each arm of each block."""
-        ...
-
-    def step(self, what: str) -> None:
-        """`what` begins."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +100,11 @@ def prepare(request: Request, progress: Progress) -> Prepared:
             writer.update(image=writer.manifest["image"] | hosting.describe())
         undo.pop_all()
     driver = Driver(clock, ThreadPacer(clock), scenario.max_in_flight)
-    sampler = Sampler(writer.run, clock, writer.sample)
-    stage = Stage(writer.run, engine, clock, driver, writer, sampler, corpus.root)
+    names = tuple(arm.name for arm in plan.arms(scenario))
+    see = progress.begin(Begun(writer.folder, scenario.title, names, request.budget_s, driver.in_flight))
+    rows = writer if see is None else Tap(writer, see)
+    sampler = Sampler(writer.run, clock, rows.sample)
+    stage = Stage(writer.run, engine, clock, driver, rows, sampler, corpus.root)
     if hosting is not None:
         stage = replace(stage, puller=hosting.puller)
     return Prepared(request, corpus, engine, writer, driver, sampler, stage, lasting)

@@ -5,6 +5,7 @@ The unit of inference is the block throughout: requests of one block share its l
 
 from __future__ import annotations
 
+from harness.statistics.between import quantile_ratio, rate_ratio, unpaired_ratio
 from harness.statistics.components import (
     Components,
     best_items_per_block,
@@ -40,5 +41,8 @@ __all__ = [
     "paired_ratio",
     "proportion_interval",
     "quantile_interval",
+    "quantile_ratio",
+    "rate_ratio",
+    "unpaired_ratio",
     "variance_components",
 ]

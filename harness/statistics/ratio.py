@@ -43,7 +43,7 @@ def paired_ratio(a: ArrayLike, b: ArrayLike, seed: int, resamples: int = RESAMPL
         return Interval(value, math.nan, math.nan)
     draws = np.random.default_rng(seed).integers(ratios.size, size=(resamples, ratios.size), dtype=np.int32)
     medians = np.median(ratios[draws], axis=1)
-    tail = _expanded_tail(ratios.size)
+    tail = expanded_tail(ratios.size)
     low, high = np.quantile(medians, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
 
@@ -81,7 +81,7 @@ def jackknife_interval(leave_one_out: ArrayLike, whole: float) -> Interval:
     return Interval(whole, whole - reach, whole + reach)
 
 
-def _expanded_tail(count: int) -> float:
+def expanded_tail(count: int) -> float:
     """Share of resampled medians to leave out on each side: less than nominal for few blocks.
 
     Resamples vary less than samples do, and a plain percentile interval of 10 blocks covers the truth in 91 to 93 %

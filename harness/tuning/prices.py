@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Literal
 
-from harness.analysis.once import once
-from harness.cost.model import CostModel, cost_model
+from harness.cost.model import model_of_every_arm
 from harness.cost.per_million import cost_per_million
 from harness.runs import Run
 
@@ -22,17 +20,10 @@ def usd_per_million(
     `busy` is the price of a size that has work all the time, where the model knows one, else that of the run. An arm
     without a price, or without a good item in a valid cell, is missing.
     """
-    table = cost_per_million(_model(run), blocks)
+    table = cost_per_million(model_of_every_arm(run), blocks)
     table = table[table["phase"] == phase].dropna(subset=["usd_per_million"])
     found: dict[str, float] = {}
     for wanted in ("as run", basis):
         own = table[table["basis"] == wanted]
         found |= dict(zip(own["arm"], own["usd_per_million"].astype(float), strict=True))
     return found
-
-
-@once
-def _model(run: Run) -> CostModel:
-    """That of the run, with A/A duplicates as arms of their own."""
-    arms = {name: about | {"duplicate_of": None} for name, about in (run.manifest.get("arms") or {}).items()}
-    return cost_model(replace(run, manifest=run.manifest | {"arms": arms}))

@@ -17,16 +17,22 @@ from harness.rows import Outcome
 AGAIN_S = 0.05
 # HAProxy keeps a connection for 65 s, so none is closed under a request.
 KEEP_ALIVE_S = 15.0
+# What HAProxy answers for a task whose connection broke.
+CUT_OFF = (502, 503)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request; `target` is the task that had it, where that is known."""
+    """What became of a request; `target` is the task that had it, where that is known.
+
+    `broken` tells of one that was cut off, by whatever end: nothing that a task said.
+    """
 
     outcome: Outcome
     result: dict[str, Any] | None
     error: str
     target: str
+    broken: bool = False
 
 
 class Client:
@@ -40,7 +46,7 @@ class Client:
 
     async def send(self, item: str) -> Answer:
         """Ask for the item once it can be asked for. Raises nothing for what goes wrong."""
-        target = ""
+        target, refused = "", ""
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
@@ -48,18 +54,20 @@ class Client:
                         with self._balancer.route() as route:
                             target = route.target
                             return await self._post(route.url, target, item)
-                    except (aiohttp.ClientConnectorError, NoTarget):
+                    except (aiohttp.ClientConnectorError, NoTarget) as problem:
+                        refused = f"; it could not even be sent: {problem}"
                         await asyncio.sleep(AGAIN_S)
         except TimeoutError:
-            return Answer(Outcome.TIMEOUT, None, f"no answer within {self._timeout_s:g} s", target)
+            return Answer(Outcome.TIMEOUT, None, f"no answer within {self._timeout_s:g} s{refused}", target)
         except aiohttp.ClientError as problem:
-            return Answer(Outcome.ERROR, None, f"{type(problem).__name__}: {problem}", target)
+            return Answer(Outcome.ERROR, None, f"{type(problem).__name__}: {problem}", target, broken=True)
 
     async def _post(self, url: str, target: str, item: str) -> Answer:
         async with self._http.post(f"{url}{self._path}", json={"item": item}) as response:
             text = await response.text(errors="replace")
             outcome, result, error = judge(response.status, text, response.headers.get("Retry-After"))
-            return Answer(outcome, result, error, response.headers.get("X-Task", target))
+            broken = response.status in CUT_OFF and result is None and outcome is Outcome.ERROR
+            return Answer(outcome, result, error, response.headers.get("X-Task", target), broken)
 
 
 def make_session() -> aiohttp.ClientSession:

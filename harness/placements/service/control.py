@@ -55,9 +55,10 @@ class Service:
         self._revisions = itertools.count(2)
         self._primary = Revision(1, {})
         self._last_good: Revision | None = None
-        self._in_progress = True
+        self.in_progress = True
         self._failures = 0
         self._failed = ""
+        self._last_failure = ""
         self._resume: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._lives: dict[Task, asyncio.Task[None]] = {}
@@ -72,8 +73,12 @@ class Service:
 
     @property
     def running(self) -> list[Task]:
-        """Tasks that have requests, or could have."""
-        return [task for task in self._lives if task.status == Status.RUNNING and not task.leaving]
+        """Tasks that have requests, or could have, and are well."""
+        return [
+            task
+            for task in self._lives
+            if task.status == Status.RUNNING and not task.leaving and not task.unhealthy
+        ]
 
     async def open(self) -> None:
         """Deploy the first revision. EngineError if it fails, or is not there in time."""
@@ -84,14 +89,24 @@ class Service:
             async with asyncio.timeout(limit_s):
                 await self.settled()
         except TimeoutError:
-            why = [f"{task.name} is {task.status}" for task in self._lives if task.status != Status.RUNNING]
-            raise EngineError(f"the service is not up within {limit_s:g} s: {'; '.join(why)}") from None
+            raise EngineError(
+                f"the service is not up within {limit_s:g} s: {'; '.join(await self._standing())}"
+            ) from None
         if self._failed:
             raise EngineError(f"the service does not come up: {self._failed}")
 
+    async def _standing(self) -> list[str]:
+        """Where the tasks stand that do not run yet, and why the last one ended that did not come to run."""
+        told = []
+        for task in self.tasks:
+            if task.status != Status.RUNNING:
+                words = await task.running.last_words() if task.running else ""
+                told.append(f"{task.name} is {task.status}{f'; it printed: {words}' if words else ''}")
+        return [*told, *([f"the last that ended: {self._last_failure}"] if self._last_failure else [])]
+
     async def settled(self) -> None:
         """Wait until the deployment under way has completed or failed."""
-        while self._in_progress:
+        while self.in_progress:
             self._news.clear()
             await self._news.wait()
 
@@ -126,38 +141,51 @@ class Service:
             if handle is not None:
                 handle.cancel()
         for task in self.tasks:
-            task.stop("the service is closed", drain_s=0.0)
+            task.stop_now("the service is closed")
         await asyncio.gather(*self._lives.values(), return_exceptions=True)
 
     def _begin(self, revision: Revision) -> None:
         self._primary = revision
-        self._in_progress, self._failures, self._failed = True, 0, ""
+        self.in_progress, self._failures, self._failed = True, 0, ""
 
     def _reconcile(self) -> None:
         """Start and stop what the desired count, the revision and the two percentages ask for."""
         self._soon = None
         if self._closing:
             return
-        current, others = self._split()
+        current, others, sick = self._split()
         for task in _expendable(current)[: max(0, len(current) - self.desired)]:
             task.stop("the service has more tasks than are desired")
         self._retire(others)
-        current, others = self._split()
+        self._replace(sick)
+        current, others, sick = self._split()
         if not self._failed and self._resume is None:
-            most = self.desired * self._settings.max_percent // 100
-            missing = min(self.desired - len(current), most - len(current) - len(others))
+            missing = min(self.desired - len(current), self._most() - len(current) - len(others) - len(sick))
             for _ in range(missing):
                 self._start()
-        self._conclude(others)
+        self._conclude()
         self._news.set()
 
-    def _split(self) -> tuple[list[Task], list[Task]]:
-        """Tasks of the primary revision, and those of others, that nobody has told to end."""
+    def _split(self) -> tuple[list[Task], list[Task], list[Task]]:
+        """Of the tasks that nobody has told to end: well ones of the primary revision, of others, and unhealthy "
+        "ones."""
         staying = [task for task in self._lives if not task.leaving]
+        well = [task for task in staying if not task.unhealthy]
         return (
-            [task for task in staying if task.revision is self._primary],
-            [task for task in staying if task.revision is not self._primary],
+            [task for task in well if task.revision is self._primary],
+            [task for task in well if task.revision is not self._primary],
+            [task for task in staying if task.unhealthy],
         )
+
+    def _most(self) -> int:
+        return self.desired * self._settings.max_percent // 100
+
+    def _replace(self, sick: list[Task]) -> None:
+        """End unhealthy tasks once enough others run, or where there is no room to start others beside them."""
+        beside = len([task for task in self._lives if not task.leaving]) < self._most()
+        for task in sick:
+            if len(self.running) >= self.desired or not beside:
+                task.stop(task.unhealthy)
 
     def _retire(self, others: list[Task]) -> None:
         """End tasks of other revisions, as far as enough that run are left."""
@@ -166,7 +194,7 @@ class Service:
         for task in _expendable(others):
             if task.status != Status.RUNNING:
                 task.stop(f"revision {self._primary.number} takes its place")
-            elif spare > 0 and not self._failed:
+            elif spare > 0:
                 spare -= 1
                 task.stop(f"revision {self._primary.number} takes its place")
 
@@ -177,28 +205,41 @@ class Service:
     def _note_failure(self, reason: str) -> None:
         """A task of the primary revision did not come to run: try again in a while, or give the deployment up."""
         self._failures += 1
-        if self._in_progress and self._settings.circuit_breaker and self._failures >= threshold(self.desired):
-            self._tell("failed", reason)
-            if self._settings.rollback and self._last_good is not None:
-                self._begin(self._last_good)
-                self._tell("rolled_back", reason)
-            else:
-                self._failed, self._in_progress = reason, False
-            return
+        self._last_failure = reason
+        tripped = self._settings.circuit_breaker and self._failures >= threshold(self.desired)
+        if self.in_progress and tripped:
+            self._give_up(reason)
+            if self._failed or self.in_progress:
+                return
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self._failures - 1))
         if self._resume is None:
             self._resume = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+
+    def _give_up(self, reason: str) -> None:
+        """The deployment has failed: back to the last one that was good, whose tasks are kept at count again."""
+        self._tell("failed", reason)
+        if self._last_good is None:
+            self._failed, self.in_progress = reason, False
+        elif (
+            self._last_good is self._primary
+        ):  # what was rolled back to does not come to run either: go on trying
+            self.in_progress = False
+        elif self._settings.rollback:
+            self._begin(self._last_good)
+            self._tell("rolled_back", reason)
+        else:
+            self._primary, self.in_progress = self._last_good, False
 
     def _go_on(self) -> None:
         self._resume = None
         self._reconcile()
 
-    def _conclude(self, others: list[Task]) -> None:
+    def _conclude(self) -> None:
         """The deployment is complete when all that run are its own, and all that are desired run."""
         own = [task for task in self.running if task.revision is self._primary]
         left = [task for task in self._lives if task.revision is not self._primary]
-        if self._in_progress and not self._failed and not others and not left and len(own) == self.desired:
-            self._in_progress, self._last_good = False, self._primary
+        if self.in_progress and not left and len(own) == self.desired:
+            self.in_progress, self._last_good = False, self._primary
             self._tell("completed", "")
 
     def _tell(self, state: DeploymentState, reason: str) -> None:

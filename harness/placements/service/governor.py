@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from harness.engines.base import EngineError
 from harness.measure.usage import Usage
 from harness.placements.base import Bench
 from harness.placements.service.burst import BurstCredits
@@ -69,17 +70,18 @@ class Governor:
         seconds: float,
         requests: int,
     ) -> float | None:
-        """The mean over the tasks that ran all the period; None where there was none."""
+        """The mean over the tasks that ran all the period, as shares of a task's size; None where there was none."""
+        size = self._settings.task_size
         both = [(before[name], after[name]) for name in after if name in before]
         if not both:
             return None
         if scaling.metric == "requests":
             return requests / seconds * S_PER_MINUTE / len(both)
         if scaling.metric == "memory":
-            limit_bytes = self._settings.memory_mb * MB
+            limit_bytes = size.memory_mb * MB
             return sum((late.memory_bytes or 0) / limit_bytes for _, late in both) / len(both)
         used_s = sum((late.cpu_s or 0.0) - (early.cpu_s or 0.0) for early, late in both)
-        return used_s / seconds / self._settings.vcpu / len(both)
+        return used_s / seconds / size.vcpu / len(both)
 
     def _readings(self) -> dict[str, Usage]:
         running = {task.name for task in self._service.running}
@@ -97,7 +99,8 @@ class Governor:
         while True:
             await asyncio.sleep(BURST_PERIOD_S)
             now_s = loop.time()
-            for name, container in list(self._containers.items()):
+            for name in [task.name for task in self._service.running]:
+                container = self._containers[name]
                 usage = container.usage()
                 if usage is None or usage.cpu_s is None:
                     continue
@@ -111,11 +114,19 @@ class Governor:
                 used[name] = usage.cpu_s
                 if vcpu != allowed.get(name, self._settings.vcpu):
                     allowed[name] = vcpu
-                    await container.launched.container.limit_cpu(vcpu)
-                    self._bench.event(
-                        "burst_limited" if vcpu == baseline_vcpu else "burst_restored",
-                        container.name,
-                        vcpu=vcpu,
-                        assumed_credits_vcpu_s=own.credits_vcpu_s,
-                    )
+                    await self._limit(container, vcpu, own)
             read_s = now_s
+
+    async def _limit(self, container: TaskContainer, vcpu: float, credits: BurstCredits) -> None:
+        """Have the kernel hold it to so many vCPUs; where nothing does, that is what is recorded."""
+        try:
+            done = await container.launched.container.limit_cpu(vcpu)
+        except EngineError:  # it has ended meanwhile
+            return
+        kind = "burst_restored" if credits.bursting else "burst_limited"
+        self._bench.event(
+            kind if done else "burst_not_enforced",
+            container.name,
+            vcpu=vcpu,
+            assumed_credits_vcpu_s=max(0.0, credits.balance_vcpu_s),
+        )

@@ -1,7 +1,9 @@
 """HAProxy before the tasks of a service: in a container of its own, told of tasks through its runtime API.
 
-Least connections, active health checks, no request to a task that drains. A request that could not be handed over at
-all (its connection was refused) goes to another task, which AWS's load balancer would answer with 502.
+Least connections, active health checks, no request before a task's first check has passed or while it drains. One loop
+alone changes HAProxy, from what the tasks ask for and what it says that it has, so no order of events can leave it
+with a server too many or too few. A request that could not be handed over at all (its connection was refused) goes to
+another task, which AWS's load balancer would answer with 502.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.engines.base import ContainerSpec, EngineError, Limits, LoadBalancer
@@ -27,6 +29,8 @@ PORT = 8080
 TRIES = 5
 COMING_UP_S = 10.0
 POLL_PERIOD_S = 0.05
+# Between tries to start it again.
+AGAIN_S = 1.0
 PRINTED_BYTES = 2000
 NAME = "haproxy"
 ROLE = "balancer"
@@ -65,6 +69,19 @@ backend {backend}
 """
 
 
+@dataclass(slots=True, eq=False)
+class _Server:
+    """What is wanted of one target, and how it stands in this life of HAProxy."""
+
+    target: Target
+    up: bool = False
+    has_been_up: bool = False
+    added_s: float | None = None
+    leave_by_s: float | None = None
+    draining: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Haproxy:
     """A `Balancer`; one that ends is started again, and told of its tasks anew."""
 
@@ -79,23 +96,25 @@ class Haproxy:
         self._log = bench.log_file(bench.container_name(NAME))
         self._printed = b""
         self._launched: Launched | None = None
-        self._targets: dict[str, Target] = {}
-        self._up: dict[str, bool] = {}
+        self._servers: dict[str, _Server] = {}
+        # Targets that were up before it was started again, and are not yet.
+        self._awaited: set[str] = set()
         self._news = asyncio.Condition()
+        self._asked = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Start it, on another port where one is taken. EngineError with what it printed if it does not come up."""
-        target = self._settings.target
         (self._folder / "haproxy.cfg").write_text(
             CONFIGURATION.format(
                 socket=self._api.socket,
                 timeout_ms=round(self._settings.timeout_s * 1000),
-                check_timeout_ms=round(target.timeout_s * 1000),
+                check_timeout_ms=round(self._settings.target.timeout_s * 1000),
                 backend=BACKEND,
             )
         )
         for number in range(TRIES):
+            self._printed = b""
             self._launched = await self._bench.launch(self._spec(number))
             if await self._comes_up(self._launched):
                 break
@@ -105,78 +124,62 @@ class Haproxy:
             if "cannot bind" not in printed or number + 1 == TRIES:
                 raise EngineError(f"HAProxy does not come up; it printed: {printed}")
             self._bench.event("port_taken", printed=printed[:300])
-        self._keeping = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._keep_asking())]
+        self._keeping = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._keep_told())]
 
     @contextmanager
     def route(self) -> Iterator[Route]:
-        """To itself; which task that leads to, its answer tells."""
-        if self._launched is None:
-            raise NoTarget("the load balancer is not up")
+        """To itself; which task that leads to, its answer tells. NoTarget until it is back from having been killed."""
+        if self._launched is None or self._awaited:
+            raise NoTarget("the load balancer is being started again")
         host, port = self._launched.container.address
         yield Route(f"http://{host}:{port}")
 
     async def register(self, target: Target) -> None:
-        """Add a server, down until its first check has passed."""
-        self._targets[target.name] = target
-        with contextlib.suppress(HaproxyError):  # it is being started again, and will be told of all of them
-            await self._add(target)
+        """Have it added, down until its first check has passed."""
+        self._servers[target.name] = _Server(target)
+        self._asked.set()
 
     async def is_up(self, name: str) -> None:
         """Wait until its checks pass."""
         async with self._news:
-            await self._news.wait_for(lambda: self._up.get(name, False))
+            await self._news.wait_for(lambda: name in self._servers and self._servers[name].up)
 
     async def is_down(self, name: str) -> None:
-        """Wait until its checks fail."""
+        """Wait until its checks fail: after they had passed, or since it was added for as long as that would take."""
         async with self._news:
-            await self._news.wait_for(lambda: not self._up.get(name, True))
+            await self._news.wait_for(lambda: name in self._servers and self._is_down(self._servers[name]))
 
     async def deregister(self, name: str, delay_s: float) -> None:
-        """Drain it, then delete it, with what it still has in hand once the delay is over."""
-        self._targets.pop(name, None)
-        server = f"{BACKEND}/{name}"
-        with contextlib.suppress(HaproxyError):
-            await self._api.change(f"set server {server} state drain")
-            loop = asyncio.get_running_loop()
-            end_s = loop.time() + delay_s
-            while await self._in_hand(name) and loop.time() < end_s:
-                await asyncio.sleep(DRAIN_PERIOD_S)
-            await self._api.change(f"set server {server} state maint")
-            await self._api.change(f"shutdown sessions server {server}")
-            for _ in range(TRIES):  # connections that idle are closed a moment later
-                try:
-                    await self._api.change(f"del server {server}")
-                    break
-                except HaproxyError:
-                    await asyncio.sleep(DRAIN_PERIOD_S)
-        self._up.pop(name, None)
+        """Have it drained, then deleted, with what it still has in hand once the delay is over."""
+        server = self._servers.get(name)
+        if server is None:
+            return
+        server.leave_by_s = asyncio.get_running_loop().time() + delay_s
+        self._asked.set()
+        # Where it cannot be asked for so long there is nothing left that could be drained.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.gone.wait(), delay_s + COMING_UP_S)
+        self._servers.pop(name, None)
 
     async def close(self) -> None:
         """Keep its counters, and take it down."""
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
-        with contextlib.suppress(HaproxyError):
-            for record in await self._api.counters():
-                self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
         if self._launched is not None:
+            with contextlib.suppress(HaproxyError):
+                for record in await self._api.counters():
+                    self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
             await self._bench.remove(self._launched)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _add(self, target: Target) -> None:
-        server, settings = f"{BACKEND}/{target.name}", self._settings.target
-        inter_ms = round(settings.interval_s * 1000)
-        await self._api.change(
-            f"add server {server} {target.host}:{target.port} check inter {inter_ms}ms fastinter 50ms downinter "
-            f"{min(50, inter_ms)}ms rise 1 fall {settings.unhealthy_threshold} on-marked-down shutdown-sessions"
-        )
-        await self._api.change(f"enable health {server}")
-        await self._api.change(f"set server {server} health down")
-        await self._api.change(f"enable server {server}")
-
-    async def _in_hand(self, name: str) -> int:
-        found = [each for each in await self._api.counters() if each.get("svname") == name]
-        return int(found[0].get("scur", 0)) if found else 0
+    def _is_down(self, server: _Server) -> bool:
+        if server.up or server.added_s is None:
+            return False
+        settings = self._settings.target
+        patience_s = settings.unhealthy_threshold * settings.interval_s + settings.timeout_s
+        waited_s = asyncio.get_running_loop().time() - server.added_s
+        return server.has_been_up or waited_s > patience_s
 
     async def _comes_up(self, launched: Launched) -> bool:
         """Whether it answers, rather than ends."""
@@ -194,34 +197,94 @@ class Haproxy:
         while self._launched is not None:
             with contextlib.suppress(EngineError):
                 await asyncio.shield(self._launched.ended)
+            self._awaited = {name for name, server in self._servers.items() if server.up}
+            for server in self._servers.values():
+                server.up = server.has_been_up = False
+                server.added_s, server.draining = None, False
             self._bench.event("balancer_ended", self._launched.container.name)
-            self._up = {}
-            try:
-                self._launched = await self._bench.restart(self._launched)
-                if await self._comes_up(self._launched):
-                    for target in list(self._targets.values()):
-                        await self._add(target)
-                    self._bench.event("balancer_restarted", self._launched.container.name)
-            except (EngineError, HaproxyError) as error:
-                self._bench.event("balancer_failed", reason=str(error))
-                await asyncio.sleep(POLL_PERIOD_S)
+            while not await self._starts_again(self._launched):
+                await asyncio.sleep(AGAIN_S)
 
-    async def _keep_asking(self) -> None:
-        """Know which tasks are well."""
+    async def _starts_again(self, launched: Launched) -> bool:
+        try:
+            self._launched = await self._bench.restart(launched)
+        except EngineError as error:
+            self._bench.event("balancer_failed", reason=str(error))
+            return False
+        if await self._comes_up(self._launched):
+            self._bench.event("balancer_restarted", self._launched.container.name)
+        self._asked.set()
+        return True
+
+    async def _keep_told(self) -> None:
+        """Have HAProxy know what is wanted, and know what it says of it."""
         while True:
+            self._asked.clear()
             with contextlib.suppress(HaproxyError):
-                self._up = await self._api.up()
-                async with self._news:
-                    self._news.notify_all()
-            await asyncio.sleep(POLL_PERIOD_S)
+                await self._tell()
+            async with self._news:
+                self._news.notify_all()
+            leaving = any(server.leave_by_s is not None for server in self._servers.values())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), DRAIN_PERIOD_S if leaving else POLL_PERIOD_S)
+
+    async def _tell(self) -> None:
+        """One round. HaproxyError where it cannot be asked, or refuses: the next round tries again."""
+        there = await self._api.up()
+        for name, server in list(self._servers.items()):
+            server.up = there.get(name, False)
+            server.has_been_up |= server.up
+            if name not in there and server.leave_by_s is None:
+                await self._add(server)
+            elif name not in there:
+                server.gone.set()
+        self._awaited = {name for name in self._awaited & set(self._servers) if not self._servers[name].up}
+        leaving = [
+            name for name in there if name not in self._servers or self._servers[name].leave_by_s is not None
+        ]
+        if leaving:
+            await self._take_away(leaving, await self._api.in_hand())
+
+    async def _add(self, server: _Server) -> None:
+        name, settings = f"{BACKEND}/{server.target.name}", self._settings.target
+        inter_ms = round(settings.interval_s * 1000)
+        # One that is down is looked at often, so that coming up is not told in whole intervals. Enabling a server sets
+        # it up, so it is set down again before anything else can happen.
+        await self._api.change(
+            f"add server {name} {server.target.host}:{server.target.port} check inter {inter_ms}ms rise 1 "
+            f"downinter {min(50, inter_ms)}ms fall {settings.unhealthy_threshold} on-marked-down shutdown-sessions",
+            f"enable health {name}",
+            f"enable server {name}",
+            f"set server {name} health down",
+        )
+        server.added_s = asyncio.get_running_loop().time()
+
+    async def _take_away(self, names: list[str], in_hand: Mapping[str, int]) -> None:
+        now_s = asyncio.get_running_loop().time()
+        for name in names:
+            server = self._servers.get(name)
+            path = f"{BACKEND}/{name}"
+            if server is not None and server.leave_by_s is not None and now_s < server.leave_by_s:
+                # What it has in hand counts only once it drains: until then it may be given more.
+                if not server.draining:
+                    await self._api.change(f"set server {path} state drain")
+                    server.draining = True
+                    continue
+                if in_hand.get(name, 0):
+                    continue
+            await self._api.change(f"set server {path} state maint", f"shutdown sessions server {path}")
+            # Connections that idle are closed a moment later, and until then it refuses.
+            with contextlib.suppress(HaproxyError):
+                await self._api.change(f"del server {path}")
 
     def _spec(self, number: int) -> ContainerSpec:
         return ContainerSpec(
             name=self._bench.container_name(NAME if number == 0 else f"{NAME}{number}"),
             # Its configuration is a file, and the port is known to the command alone.
             command=(
-                "env", "SERVICE_ADDRESS={host}:{port}", self._program.program, "-db", "-f", str(self._folder /
-                "haproxy.cfg"), ),
+                "env", "SERVICE_ADDRESS={host}:{port}", self._program.program, "-db", "-f",
+                str(self._folder / "haproxy.cfg"),
+            ),
             environment={},
             limits=LIMITS,
             writable=(self._folder,),

@@ -43,11 +43,16 @@ class RuntimeApi:
         except (OSError, TimeoutError) as error:
             raise HaproxyError(f"HAProxy does not answer {text!r}: {error or 'no answer in time'}") from error
 
-    async def change(self, text: str) -> None:
-        """A command that answers nothing, or that a server was registered or deleted. HaproxyError if it refuses."""
-        answer = await self.command(text)
-        if answer and not answer.startswith(("New server registered", "Server deleted")):
-            raise HaproxyError(f"HAProxy refused {text!r}: {answer}")
+    async def change(self, *commands: str) -> None:
+        """Commands that answer nothing, or that a server was registered or deleted, carried out without a pause.
+
+        HaproxyError if one is refused.
+        """
+        text = "; ".join(commands)
+        lines = [line for line in (await self.command(text)).splitlines() if line.strip()]
+        refused = [line for line in lines if not line.startswith(("New server registered", "Server deleted"))]
+        if refused:
+            raise HaproxyError(f"HAProxy refused {text!r}: {' '.join(refused)}")
 
     async def up(self) -> dict[str, bool]:
         """Of each server, whether its checks find it well."""
@@ -60,6 +65,10 @@ class RuntimeApi:
             if len(fields) == len(names)
         ]
         return {row["srv_name"]: row["srv_op_state"] == UP for row in rows}
+
+    async def in_hand(self) -> dict[str, int]:
+        """Of each server, the requests that it has now."""
+        return {record["svname"]: int(record.get("scur", 0)) for record in await self.counters()}
 
     async def counters(self) -> list[dict[str, Any]]:
         """One record for the front, for each server, and for the back: names as in HAProxy's own statistics."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from harness.engines.base import EngineError
 from harness.placements.attempts import attempt, cpu_between
 from harness.placements.base import Bench, Work
 from harness.placements.capacity import Instance, Need
@@ -78,9 +79,9 @@ class ServicePlacement:
             answer = await self._client.send(work.item)
         finally:
             self._in_hand -= 1
-        if answer.outcome is Outcome.ERROR and answer.result is None:
-            answer = await self._why_gone(answer)
         done_ns = self._bench.clock.now_ns()
+        if answer.broken:
+            answer = await self._why_gone(answer)
         container = self._containers.get(answer.target)
         usage = container.usage() if container else None
         undisturbed = given == self._given
@@ -102,8 +103,11 @@ class ServicePlacement:
         """Stop every task, then the load balancer."""
         for timer in self._timers:
             timer.cancel()
-        await asyncio.gather(*self._timers, return_exceptions=True)
+        for failed in await asyncio.gather(*self._timers, return_exceptions=True):
+            if isinstance(failed, Exception):
+                self._bench.event("service_watch_failed", reason=f"{type(failed).__name__}: {failed}")
         if self.service is not None:
+            self._tell_unfinished(self.service)
             await self.service.close()
         await self._balancer.close()
         self._rooms.close()
@@ -112,9 +116,11 @@ class ServicePlacement:
 
     def _readings(self) -> dict[str, Any]:
         """What each task has used so far, where there are few."""
-        if len(self._containers) > MOST_READ:
+        assert self.service is not None
+        running = self.service.running
+        if len(running) > MOST_READ:
             return {}
-        return {name: container.usage() for name, container in self._containers.items()}
+        return {task.name: self._containers[task.name].usage() for task in running}
 
     async def _why_gone(self, answer: Answer) -> Answer:
         """A request broke off: if its task has died, its end says why."""
@@ -124,7 +130,7 @@ class ServicePlacement:
         try:
             async with asyncio.timeout(END_PATIENCE_S):
                 end = await asyncio.shield(container.ended)
-        except TimeoutError:
+        except (TimeoutError, EngineError):
             return answer
         if end.out_of_memory:
             told = "OutOfMemoryError: Container killed due to memory usage"
@@ -143,6 +149,13 @@ class ServicePlacement:
         assert self.service is not None
         self.service.deploy(environment)
 
+    def _tell_unfinished(self, service: Service) -> None:
+        """Deployments that were planned and did not come about."""
+        for each in self._planned:
+            self._bench.event("deployment_unfinished", reason=f"phase {each.phase} never began")
+        if service.in_progress:
+            self._bench.event("deployment_unfinished", reason="the run ended before it")
+
     def _note_container(self, task: Task, container: TaskContainer) -> None:
         self._containers[task.name] = container
 
@@ -157,8 +170,6 @@ class ServicePlacement:
         if task.status == Status.RUNNING and container is not None:
             took_s = (now_ns - container.launched.started_ns) / 1e9
             self._bench.event("container_ready", name, at_ns=now_ns, duration_s=took_s)
-        if task.status == Status.STOPPED:
-            self._containers.pop(task.name, None)
         assert self.service is not None
         self.service.changed(task)
 

@@ -76,8 +76,10 @@ class Rooms:
 
     def _place(self) -> None:
         for need, room in list(self._waiting.items()):
+            if room.done():  # whoever waited has gone
+                continue
             instance = self._environment.place(need)
-            if instance is not None and not room.done():
+            if instance is not None:
                 del self._waiting[need]
                 self._taken[need] = instance, self._clock.now_ns()
                 room.set_result(instance)

@@ -102,10 +102,13 @@ class Task:
         self.status = Status.PROVISIONING
         self.has_run = False
         self.reason = ""
+        # Why it is to be replaced, while it still runs.
+        self.unhealthy = ""
         self.running: Running | None = None
         self._around = around
+        self._begun_s = 0.0
         self._stop = asyncio.Event()
-        self._drain_s = around.settings.target.deregistration_delay_s
+        self._hurry = asyncio.Event()
 
     @property
     def vcpu(self) -> float:
@@ -122,13 +125,16 @@ class Task:
         """Whether it is on its way out, and so none of those that are kept running."""
         return self._stop.is_set()
 
-    def stop(self, reason: str, drain_s: float | None = None) -> None:
-        """Have it end: its requests may be finished for `drain_s`, or as long as the settings say."""
+    def stop(self, reason: str) -> None:
+        """Have it end: its requests may be finished for as long as the settings say."""
         if not self.leaving:
             self.reason = reason
-            if drain_s is not None:
-                self._drain_s = drain_s
             self._stop.set()
+
+    def stop_now(self, reason: str) -> None:
+        """Have it end without waiting for its requests, also where it is on its way out already."""
+        self.stop(reason)
+        self._hurry.set()
 
     async def live(self) -> None:
         """From the first state to the last; raises nothing for what happens to it."""
@@ -145,6 +151,7 @@ class Task:
 
     async def _serve(self, running: Running) -> None:
         registered = False
+        self._begun_s = asyncio.get_running_loop().time()
         healthy = asyncio.Event()
         watches = [
             asyncio.create_task(self._watch_end(running)),
@@ -170,9 +177,27 @@ class Task:
         if registered:
             self._become(Status.DEACTIVATING)
             # A container that has ended finishes no request.
-            await self._around.balancer.deregister(self.name, 0.0 if running.ended.done() else self._drain_s)
+            await self._drain(running)
         self._become(Status.STOPPING)
         await running.remove(self._around.settings.stop_timeout_s)
+
+    async def _drain(self, running: Running) -> None:
+        """Until its requests are done, the delay is over, or there is no more time."""
+        balancer, delay_s = self._around.balancer, self._around.settings.target.deregistration_delay_s
+        # A container that has ended finishes no request.
+        draining = asyncio.create_task(
+            balancer.deregister(self.name, 0.0 if running.ended.done() else delay_s)
+        )
+        hurrying = asyncio.create_task(self._hurry.wait())
+        try:
+            await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            if draining.done():
+                await draining
+            else:
+                draining.cancel()
+                await balancer.deregister(self.name, 0.0)
+        finally:
+            hurrying.cancel()
 
     async def _watch_end(self, running: Running) -> None:
         try:
@@ -186,15 +211,13 @@ class Task:
 
     async def _watch_health(self, running: Running, healthy: asyncio.Event) -> None:
         settings = self._around.settings.health
-        check = HealthCheck(settings.retries, settings.start_period_s)
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
+        check = HealthCheck(settings.retries, settings.interval_s, settings.start_period_s)
         while True:
             passed = await running.healthy(settings.timeout_s)
-            state = check.observe(passed, loop.time() - begun_s)
-            if state == "unhealthy":
+            state = check.observe(passed, self._age_s())
+            if state == "unhealthy" and self._age_s() >= self._around.settings.grace_period_s:
                 words = await running.last_words()
-                self.stop(f"{self.name}: failed container health checks; it printed: {words}")
+                self._fail(f"{self.name}: failed container health checks; it printed: {words}")
                 return
             if state == "healthy":
                 healthy.set()
@@ -202,9 +225,20 @@ class Task:
 
     async def _watch_target(self) -> None:
         """What the load balancer says counts from the end of the grace period on."""
-        await asyncio.sleep(self._around.settings.target.grace_period_s)
+        await asyncio.sleep(max(0.0, self._around.settings.grace_period_s - self._age_s()))
         await self._around.balancer.is_down(self.name)
-        self.stop(f"{self.name}: failed the load balancer's health checks")
+        self._fail(f"{self.name}: failed the load balancer's health checks")
+
+    def _fail(self, reason: str) -> None:
+        """It is not well: one that runs is replaced first and stopped then, as ECS does since October 2023."""
+        if not self.has_run:
+            self.stop(reason)
+        elif not self.unhealthy:
+            self.unhealthy = reason
+            self._around.told(self)
+
+    def _age_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._begun_s
 
     async def _reached(self, goal: Awaitable[object]) -> bool:
         """Whether `goal` came before the order to stop. Raises what it raises."""

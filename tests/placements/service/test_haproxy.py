@@ -167,9 +167,54 @@ def test_what_is_still_in_hand_when_the_delay_is_over_is_cut_off(tmp_path: Path)
         while not stand.backends[0].working:
             await asyncio.sleep(0.01)
         await stand.balancer.deregister("a", 0.2)
-        answers = [await each for each in sent]
-        assert sorted(answer.outcome for answer in answers) == ["error", "ok"]
-        assert stand.backends[0].served == 0 or stand.backends[0].working == 0
+        by_task = {(answer := await each).target: answer.outcome for each in sent}
+        assert by_task == {"a": Outcome.ERROR, "b": Outcome.OK}, "cut off long before it was done"
+
+    carry_out(tmp_path, body)
+
+
+def test_a_new_target_gets_no_request_before_its_first_check_has_passed(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        sick = Backend("sick")
+        sick.well = False
+        runner = await sick.open()
+        try:
+            await stand.balancer.register(Target("sick", "127.0.0.1", sick.port))
+            for _ in range(20):
+                assert {answer.target for answer in await stand.send(5)} <= {"a", "b"}
+                await asyncio.sleep(0.01)
+            assert sick.served == 0
+            async with asyncio.timeout(5):
+                await stand.balancer.is_down("sick")
+            sick.well = True
+            async with asyncio.timeout(5):
+                await stand.balancer.is_up("sick")
+            assert "sick" in {answer.target for answer in await stand.send(9)}
+        finally:
+            await runner.cleanup()
+
+    carry_out(tmp_path, body)
+
+
+def test_targets_come_and_go_in_any_order_around_a_restart(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        port = stand.backends[0].port
+        for number in range(6):
+            name = f"n{number}"
+            await stand.balancer.register(Target(name, "127.0.0.1", port))
+            if number == 2:
+                haproxy_process().send_signal(signal.SIGKILL)
+            leaving = asyncio.create_task(stand.balancer.deregister(name, 0.1)) if number % 2 else None
+            await asyncio.sleep(0.03 * number)
+            if leaving:
+                await leaving
+        for name in ("a", "b", "n0", "n2", "n4"):
+            async with asyncio.timeout(10):
+                await stand.balancer.is_up(name)
+        await asyncio.sleep(0.3)
+        assert set(await stand.balancer._api.up()) == {"a", "b", "n0", "n2", "n4"}, (
+            "none too many, none too few"
+        )
 
     carry_out(tmp_path, body)
 
@@ -200,13 +245,20 @@ def test_a_target_that_answers_too_late_is_a_timeout(tmp_path: Path) -> None:
 
 def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
+        for backend in stand.backends:
+            backend.takes_s = 0.5
+        in_hand = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
+        await asyncio.sleep(0.1)
         haproxy_process().send_signal(signal.SIGKILL)
+        assert {(await each).outcome for each in in_hand} == {Outcome.ERROR}, "what was in hand is lost"
+        for backend in stand.backends:
+            backend.takes_s = 0.0
         answers = []
         for _ in range(60):
             answers += await stand.send()
             await asyncio.sleep(0.02)
-        lost = [answer for answer in answers if answer.outcome is not Outcome.OK]
-        assert len(lost) <= 2, [answer.error for answer in lost]
+        lost = [answer.error for answer in answers if answer.outcome is not Outcome.OK]
+        assert lost == [], "and nothing after it: a request waits until it is back"
         assert {answer.target for answer in answers[-10:]} == {"a", "b"}
         assert [event.kind for event in stand.ledger.events if event.kind.startswith("balancer")] == [
             "balancer_ended", "balancer_restarted",

@@ -16,6 +16,8 @@ import pytest
 from harness.clock import RunClock
 from harness.driver import Driver
 from harness.engines.base import Container, ContainerSpec, Engine
+from harness.engines.process import ProcessEngine
+from harness.measure import cgroup, limits
 from harness.pacer import ThreadPacer
 from harness.placements.base import Bench
 from harness.placements.service import ServicePlacement
@@ -29,8 +31,9 @@ QUICK: dict[str, Any] = {
     "task_memory_mb": 1024,
     "tasks": 2,
     "timeout_s": 10,
-    "health": {"interval_s": 0.3, "timeout_s": 0.5, "retries": 3},
-    "target": {"interval_s": 0.3, "timeout_s": 0.5, "deregistration_delay_s": 5},
+    # Patient with tasks that are slow because the machine is: only one that hangs is to be found unhealthy.
+    "health": {"interval_s": 0.3, "timeout_s": 2, "retries": 2},
+    "target": {"interval_s": 0.3, "timeout_s": 2, "deregistration_delay_s": 5},
     "stop_timeout_s": 5,
 }
 # Of all the tasks that start with it, one leaks: whichever makes the mark first.
@@ -47,6 +50,15 @@ def leak():
         time.sleep(0.1)
 threading.Thread(target=leak, daemon=True).start()
 """
+LIGHTSAIL: dict[str, Any] = {
+    "tasks": 1,
+    "compute": "LIGHTSAIL_INSTANCES",
+    "bundle": "nano",
+    "task_memory_mb": None,
+    "memory_mb": 400,
+    "vcpu": 2,
+    "burst": {"start_vcpu_s": 0.05},
+}
 During = Callable[[ServicePlacement, Ledger], Coroutine[Any, Any, None]]
 
 
@@ -171,9 +183,9 @@ def test_a_task_that_hangs_is_found_by_its_health_checks_and_replaced(
         await asyncio.sleep(1)
         await running(placement, 2)
 
-    ledger = under_load(make_docker, folders, hang, count=400, rate_per_s=40)
+    ledger = under_load(make_docker, folders, hang, count=480, rate_per_s=40)
     found = outcomes(ledger)
-    assert found["ok"] >= 340, found
+    assert found["ok"] >= 400, found
     assert len(ledger.kinds("container_ready")) == 3
     assert any("health checks" in reason for reason in reasons(ledger, "STOPPED"))
     assert ledger.attempts[-1].outcome == "ok"
@@ -213,7 +225,9 @@ def test_a_load_balancer_that_is_killed_comes_back_and_every_request_ends(
         await asyncio.to_thread(docker_client.containers.get(name).kill)
 
     ledger = under_load(make_docker, folders, kill, count=300, rate_per_s=50)
-    assert outcomes(ledger)["ok"] >= 295, outcomes(ledger)
+    lost = [row for row in ledger.attempts if row.outcome != "ok"]
+    (ended,) = ledger.kinds("balancer_ended")
+    assert all(row.sent_ns <= ended.at_ns for row in lost), "only what was in hand"
     assert len(ledger.kinds("balancer_restarted")) == 1
 
 
@@ -257,7 +271,7 @@ def test_it_scales_out_under_load_and_tells_why(
     (scaled,) = ledger.kinds("scaled")
     told = json.loads(scaled.detail)
     assert (told["direction"], told["before"], told["after"]) == ("out", 1, 3)
-    assert told["value"] == pytest.approx(2400, rel=0.1), "40 a second are 2,400 a minute on one task"
+    assert told["value"] > 1200, "which asks for 3 tasks and more"
     assert outcomes(ledger) == {"ok": 400}
 
 
@@ -282,15 +296,25 @@ def test_the_limits_of_its_tasks_are_set_and_its_balancer_is_locked_down(
             assert host["CpuQuota"] / host["CpuPeriod"] == 0.5
 
 
+@pytest.mark.docker
 def test_a_lightsail_instance_that_has_spent_its_credits_is_held_to_its_baseline(
-    make_engine: Callable[[], Engine], folders: tuple[Path, Path]
+    docker_client: docker.DockerClient, make_docker: Callable[[], Engine], folders: tuple[Path, Path]
 ) -> None:
-    async def watch(placement: ServicePlacement, ledger: Ledger) -> None:
-        await asyncio.sleep(0.5)
+    quotas: list[float] = []
 
-    ledger = under_load(
-        make_engine, folders, watch, count=60, rate_per_s=40, tasks=1, compute="LIGHTSAIL_INSTANCES", bundle="nano",
-        task_memory_mb=None, memory_mb=400, vcpu=2, burst={"start_vcpu_s": 0.05},
-    )  # fmt: skip
-    limited = ledger.kinds("burst_limited")
-    assert limited and json.loads(limited[0].detail)["vcpu"] == pytest.approx(0.1)
+    async def watch(placement: ServicePlacement, ledger: Ledger) -> None:
+        async with asyncio.timeout(30):
+            while not ledger.kinds("burst_limited"):
+                await asyncio.sleep(0.05)
+        pid = docker_client.containers.get(ledger.kinds("burst_limited")[0].container).attrs["State"]["Pid"]
+        quotas.append(limits.in_force(cgroup.folders_of(pid))["vcpu"] or 0.0)
+
+    ledger = under_load(make_docker, folders, watch, count=80, rate_per_s=20, **LIGHTSAIL)
+    assert json.loads(ledger.kinds("burst_limited")[0].detail)["vcpu"] == pytest.approx(0.1)
+    assert quotas[0] == pytest.approx(0.1, rel=0.05), "as the kernel has it"
+
+
+def test_where_nothing_limits_the_cpu_no_limit_is_told_of(folders: tuple[Path, Path]) -> None:
+    ledger = under_load(ProcessEngine, folders, nothing, count=40, rate_per_s=20, **LIGHTSAIL)
+    assert ledger.kinds("burst_limited") == []
+    assert ledger.kinds("burst_not_enforced")
