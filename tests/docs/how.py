@@ -16,7 +16,7 @@ REAL = re.compile(
     r"harness (report|advise|compare|export|prices show|doctor(?! --clean))\b|harness .*--(help|version)$"
 )
 SMALL = re.compile(
-    r"harness (run|aa)\b|harness push default$"
+    r"harness (run|aa) (?!mine\b)|harness push default$"
     r"|harness tune default --placements function --memory 512,885,1769$"
 )
 ON_DOCKER = re.compile(r"harness (run pull|push)\b")

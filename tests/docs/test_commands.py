@@ -52,8 +52,10 @@ PASSED, INVALID = 0, 4
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where commands find what they name: the finished run, and pictures at home."""
-    shutil.copytree(ROOT / "results/example", tmp_path / "results/example")
+    """Where commands find what they name: the finished run, under every name, and pictures at home."""
+    for name in {"results/example", *re.findall(r"\bresults/[\w-]+", " ".join(map(str, HARNESS)))}:
+        shutil.copytree(ROOT / "results/example", tmp_path / name)
+    (tmp_path / "logs").mkdir()
     pictures = tmp_path / "Pictures"
     pictures.mkdir()
     for name, colour in (("red", "#a00"), ("blue", "#00a")):
@@ -180,7 +182,7 @@ def test_it_runs_on_a_small_scenario(command: Command, folder: Path) -> None:
     done = run(arguments)
     assert done.returncode in {PASSED, INVALID}, done.stdout + done.stderr
     if name != "push":
-        (made,) = set(folder.glob("results/*")) - {folder / "results/example"}
+        (made,) = folder.glob("results/2*Z-*")
         assert load(made).attempts.outcome.eq("ok").any()
         assert (made / "report.html").exists() == (name != "aa")
 
