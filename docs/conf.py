@@ -33,7 +33,7 @@ highlight_language = "console"
 # The order of the pages. Any other comes after them, and at the end folders that have an index or a README.
 PAGES = [
     "start", "concepts", "scenarios", "commands", "rows", "adding-a-workload", "aws", "services", "registry",
-    "tune", "method", "measurement", "cost", "prices", "troubleshooting",
+    "tune", "comparing", "method", "measurement", "cost", "prices", "troubleshooting",
 ]  # fmt: skip
 CONTENTS = "\n```{{toctree}}\n:hidden:\n\n{}\n```\n"
 

@@ -51,6 +51,8 @@ def keys(name: str) -> str:
     """A table of the keys of a type: what is allowed, the default, the meaning."""
     schema = schemas()[name]
     required = schema.get("required", [])
+    if silent := [key for key, each in schema["properties"].items() if "description" not in each]:
+        raise ValueError(f"{name}: say what {', '.join(silent)} means, in a docstring below each")
     rows = [
         (f"`{key}`", allowed(each), "required" if key in required else _default(each), each["description"])
         for key, each in schema["properties"].items()
