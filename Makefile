@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint types bench-harness doctor lock clean
+.PHONY: help setup bench test lint types docs bench-harness doctor lock clean
 
 DOCKER ?= yes
 ARGS ?=
@@ -40,6 +40,11 @@ lint: setup ## Check style and formatting
 
 types: setup ## Check types
 	@$(BIN)/mypy
+
+docs: setup ## Make the reference pages from the code, and build the site into .cache/site
+	@$(BIN)/python -m scripts.reference
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -d .cache/doctrees docs .cache/site
+	@echo 'Open .cache/site/index.html'
 
 bench-harness: setup ## Measure the harness itself, against its peers and its own last measurement
 	@scripts/peers.sh

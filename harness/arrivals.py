@@ -22,7 +22,7 @@ MAX_RATE_PER_S = 10_000
 
 
 class _Process(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @property
     def expected_items(self) -> float:
@@ -40,8 +40,11 @@ class Steady(_Process):
     """`rate_per_s` items a second, evenly spaced, for `duration_s`; the first at once."""
 
     kind: Literal["steady"]
+    """The process."""
     rate_per_s: Annotated[float, Field(gt=0, le=MAX_RATE_PER_S)]
+    """Items a second."""
     duration_s: Annotated[float, Field(gt=0, le=86_400)]
+    """Seconds."""
 
     @property
     def expected_items(self) -> float:
@@ -58,8 +61,11 @@ class Poisson(_Process):
     """Independent arrivals at a mean of `rate_per_s` for `duration_s`: exponential gaps."""
 
     kind: Literal["poisson"]
+    """The process."""
     rate_per_s: Annotated[float, Field(gt=0, le=MAX_RATE_PER_S)]
+    """Items a second, at the mean."""
     duration_s: Annotated[float, Field(gt=0, le=86_400)]
+    """Seconds."""
 
     @property
     def expected_items(self) -> float:
@@ -79,9 +85,13 @@ class Burst(_Process):
     """`bursts` groups of `items` at once, one every `every_s`; the first at once."""
 
     kind: Literal["burst"]
+    """The process."""
     items: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Items of each burst."""
     bursts: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How many bursts."""
     every_s: Annotated[float, Field(gt=0, le=86_400)] = 1.0
+    """Seconds from one burst to the next."""
 
     @property
     def expected_items(self) -> float:
@@ -97,7 +107,9 @@ class Drop(_Process):
     """`items` all at once: a nightly delivery."""
 
     kind: Literal["drop"]
+    """The process."""
     items: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Items, all due at once."""
 
     @property
     def expected_items(self) -> float:

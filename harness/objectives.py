@@ -30,11 +30,14 @@ _PERCENTILE = re.compile(r"^latency_p(-?[\d.]+)_s$")
 class Objective(BaseModel):
     """One demand, of every placement and phase or of those named. A plain text is its `expect`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     expect: str
+    """A figure, one of `<`, `<=`, `>`, `>=`, and a number: `latency_p95_s < 0.5`."""
     placement: str | None = None
+    """The placement that it is demanded of; every one if not given."""
     phase: str | None = None
+    """The phase that it is demanded in; every one if not given."""
 
     @model_validator(mode="before")
     @classmethod

@@ -38,17 +38,21 @@ class ScenarioError(ValueError):
 
 
 class CorpusSettings(Strict):
-    """Which inputs are worked on: `items` of them, made by the seeded recipe of the workload."""
+    """Which inputs are worked on, made by the seeded recipe of the workload."""
 
     items: Annotated[int, Field(ge=1, le=100_000)] = 24
+    """How many there are; each is drawn about equally often."""
     seed: Annotated[int, Field(ge=0)] = 1
+    """Seed of the recipe."""
 
 
 class Phase(Strict):
     """One stretch of arrivals; the next begins when all its items are done."""
 
     name: Name
+    """What rows and reports call it."""
     arrivals: Arrivals
+    """When its items are due."""
 
 
 PlacementSettings = Annotated[FunctionSettings | BatchSettings | ServiceSettings, Field(discriminator="kind")]
@@ -58,30 +62,44 @@ Usd = Annotated[Decimal, Field(ge=0)]
 
 
 class Scenario(Strict):
-    """A scenario as run. `placements` maps the name of each arm to its placement, `aa` names the one run twice.
-
-    In a file without `aa` that is the first of several placements; `aa = ""` stands for none. `prices` maps keys of the
-    price book of `region` to US dollars a unit, in place of the book's. `speed_factor` times a second of this machine
-    is a second of AWS, for prices alone: 1 unless it was calibrated.
-    """
+    """A scenario as run: what is worked on, when it arrives, and where."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    """As the file is called; results/ has it in the name of the run folder."""
     title: str
+    """The heading of the report."""
     workload: Name
+    """A folder under workloads/."""
     seed: Annotated[int, Field(ge=0)]
+    """Of every random choice: arrivals, order of the placements, which items."""
     blocks: Annotated[int, Field(ge=1, le=1000)]
+    """How many fresh sets of containers; a claim takes 10 valid ones."""
     warmup_blocks: Annotated[int, Field(ge=0, le=100)] = 0
+    """Blocks at the beginning that are run, kept, marked, and left out of every figure."""
     aa: str | None = None
+    """The placement that is run twice, for the noise floor. If not given, the first of several placements; ""
+    stands for none.
+    """
     objectives: tuple[Objective, ...] = ()
+    """What is demanded; see [objectives](#objectives)."""
     max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Items that may be out at once; further ones are recorded as dropped."""
     corpus: CorpusSettings = CorpusSettings()
+    """See [corpus](#corpus)."""
     registry: RegistrySettings | None = None
+    """See [registry](#registry); without it, containers start from the image that is here."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """What the workload may be told; see [settings](#settings)."""
     region: str = DEFAULT_REGION
+    """AWS region whose price book prices the run."""
     prices: dict[str, Usd] = Field(default_factory=dict)
+    """Keys of the [price book](prices.md), and US dollars a unit in place of the book's."""
     speed_factor: Annotated[float, Field(ge=0.001, le=1000)] = 1.0
+    """Seconds on AWS for a second of this machine, for prices alone; 1 unless it was calibrated."""
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    """One or more stretches of [arrivals](#arrivals)."""
     placements: Annotated[dict[Name, PlacementSettings], Field(min_length=1)]
+    """Arms by name. Where the name is that of a kind, `kind` need not be given."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Scenario:

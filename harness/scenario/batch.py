@@ -16,54 +16,69 @@ class RuleSettings(Strict):
     """One rule of `evaluate_on_exit`: a condition may end in an asterisk, and all have to hold."""
 
     action: Literal["RETRY", "EXIT"]
+    """What is done when the rule applies."""
     on_status_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
+    """Pattern for the status reason, such as `Host EC2*`."""
     on_reason: Annotated[str, Field(pattern=r"^[^*]*\*?$", max_length=512)] | None = None
+    """Pattern for the reason that the container gives."""
     on_exit_code: Annotated[str, Field(pattern=r"^[0-9]*\*?$", max_length=512)] | None = None
+    """Pattern for the exit code, in digits."""
 
 
 class StepSettings(Strict):
-    """A job of a chain: a module of the workload. `each`: a child for each of the step before."""
+    """A job of a chain: a module of the workload."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    """Module of the workload."""
     each: bool = False
+    """A child for each child of the step before, which waits for that one alone."""
 
 
 class BatchSettings(Sized):
-    """A Batch-style array job: items are split over at most `array_size` jobs, on a compute environment.
-
-    - Items that arrive within `window_s` of the first go into one array job; 0 takes those of one instant.
-    - `vcpu_budget` is the compute environment's maximum; `min_vcpu` of it are never shut down.
-    - `compute`: FARGATE gives each job room of its own, and vCPU is a hard limit; EC2 and SPOT launch `instances`, fill
-      them, and shut them down when they were idle for `idle_s`; vCPU is a share there, and idle CPU may be used.
-    - `allocation`: which of the types is launched; the smallest that holds a job, unless told otherwise.
-    - `launch`: what launching takes, which is assumed.
-    - `attempts` and `evaluate_on_exit`: how often a failed job is tried, and for what.
-    - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
-    - `interruption_mean_s`: each Spot instance is interrupted after a time drawn from an exponential distribution.
-    - `steps` are further jobs, each of which waits for the one before (`dependsOn`), the first for the items' own.
-    - `time_scale` multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice.
-    """
+    """A Batch-style array job: items are split over at most `array_size` jobs, on a compute environment."""
 
     kind: Literal["batch"]
+    """The placement."""
     memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    """Memory of each job in MiB: a hard limit."""
     vcpu: Annotated[float, Field(gt=0, le=192)]
+    """vCPUs of each job: a hard limit on Fargate, a share on EC2 and Spot."""
     vcpu_budget: Annotated[float, Field(gt=0, le=10_000)]
+    """vCPUs of the compute environment, at most."""
     array_size: Annotated[int, Field(ge=1, le=10_000)]
+    """Jobs that one array is split into, at most."""
     window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Items that arrive within so many seconds of the first go into one array job; 0 takes those of one instant."""
     compute: Literal["FARGATE", "EC2", "SPOT"] = "FARGATE"
+    """FARGATE gives each job room of its own. EC2 and SPOT launch `instances`, fill them, and shut them down when
+    idle; idle CPU may be used there.
+    """
     instances: tuple[InstanceSettings, ...] = ()
+    """[Types](#instances) that may be launched; with EC2 and SPOT alone."""
     allocation: Literal[
         "BEST_FIT", "BEST_FIT_PROGRESSIVE", "SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED"
     ] = "BEST_FIT"
+    """Which of the types is launched; the smallest that holds a job, unless told otherwise."""
     min_vcpu: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    """vCPUs of instances that are never shut down."""
     idle_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """Seconds after which an idle instance is shut down."""
     launch: LaunchSettings = LaunchSettings()
+    """What [launching](#launch) takes, which is assumed."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 1
+    """How often a job is tried."""
     evaluate_on_exit: Annotated[tuple[RuleSettings, ...], Field(max_length=5)] = ()
+    """For what it is tried again: [rules](#evaluate_on_exit), the first that applies."""
     timeout_s: Annotated[float, Field(ge=60, le=10_000_000)] | None = None
+    """Seconds for each attempt; a timed-out job is not tried again. None if not given."""
     interruption_mean_s: Annotated[float, Field(gt=0)] | None = None
+    """Each Spot instance is interrupted after a time drawn from an exponential distribution of this mean."""
     time_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice."""
     steps: Annotated[tuple[StepSettings, ...], Field(max_length=10)] = ()
+    """Further [jobs](#steps), each of which waits for the one before (`dependsOn`), the first for the items'
+    own.
+    """
 
     @property
     def cpu(self) -> Literal["hard", "share"]:

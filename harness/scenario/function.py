@@ -29,15 +29,20 @@ class UniformIdle(Strict):
     """Idle times drawn evenly between two bounds."""
 
     distribution: Literal["uniform"]
+    """Its name."""
     low_s: Annotated[float, Field(ge=0)]
+    """Seconds, at least."""
     high_s: Annotated[float, Field(gt=0)]
+    """Seconds, at most."""
 
 
 class ExponentialIdle(Strict):
     """Idle times drawn from an exponential distribution."""
 
     distribution: Literal["exponential"]
+    """Its name."""
     mean_s: Annotated[float, Field(gt=0)]
+    """Seconds, at the mean."""
 
 
 Idle = (
@@ -48,43 +53,54 @@ Idle = (
 
 
 class FunctionSettings(Sized):
-    """A Lambda-style function: memory sets its CPU share, one environment serves one invocation at a time.
-
-    - `cap_s` is the longest timeout that is allowed, and the timeout if none is given.
-    - `max_environments` is this machine's limit: what finds it reached waits. Lambda's own are `reserved_concurrency`,
-      `account_concurrency` and `environments_per_10_s`, and what finds one of them reached is throttled.
-    - `idle_s`: an environment that nobody needs for so long is evicted; 0 for a cold start each time, "never", or a
-      distribution to draw from.
-    - `invocation`: items are asynchronous events (queued, retried) or synchronous requests (throttled means failed).
-    - `time_scale` shortens the delays between retries, and the age that events may reach: 0.01 is a hundredth.
-    - `image`, `command`, `entry_point`: a Lambda container image of the user's own, in place of the workload.
-    - `payload`: what it is invoked with, in place of an S3 notification about the item.
-    - `init_vcpu`: what INIT may use, where more than the memory's share; AWS does not document any.
-    - `shutdown_s`: from SIGTERM to SIGKILL at the end; without extensions Lambda gives none.
-    """
+    """A Lambda-style function: memory sets its CPU share, one environment serves one invocation at a time."""
 
     kind: Literal["function"]
+    """The placement."""
     memory_mb: Annotated[int, Field(ge=MEMORY_MB[0], le=MEMORY_MB[1])]
+    """Memory in MB: a hard limit. It sets the CPU share: 1,769 MB have one vCPU."""
     cap_s: Annotated[float, Field(ge=1, le=CAP_S)] = CAP_S
+    """The longest timeout that is allowed. Lower, it makes the cap's effect visible in a short run."""
     timeout_s: Annotated[float, Field(ge=1, le=CAP_S)] = CAP_S
+    """Seconds for each invocation; `cap_s` if not given."""
     tmp_mb: Annotated[int, Field(ge=TMP_MB[0], le=TMP_MB[1])] = TMP_MB[0]
+    """Size of /tmp in MB; it is a disk, and no memory."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variables, 4,096 bytes of names and values at most; those that Lambda sets are refused."""
     max_environments: Annotated[int, Field(ge=1, le=1000)] = 2
+    """This machine's limit: what finds it reached waits."""
     reserved_concurrency: Annotated[int, Field(ge=0)] | None = None
+    """Lambda's limit for the function: what finds it reached is throttled. None if not given."""
     account_concurrency: Annotated[int, Field(ge=1)] = CONCURRENCY
+    """Lambda's limit for the account: what finds it reached is throttled."""
     provisioned_concurrency: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Environments that are up before the first item."""
     environments_per_10_s: Annotated[int, Field(ge=1)] = 1000
+    """Environments that may be added in 10 s: what finds it reached is throttled."""
     idle_s: Idle = 300.0
+    """Seconds after which an environment that nobody needs is evicted; 0 for a cold start each time, "never", or a
+    [distribution](#idle_s).
+    """
     invocation: Literal["event", "request"] = "event"
+    """`event`: asynchronous, queued and retried. `request`: synchronous; throttled means failed."""
     retries: Annotated[int, Field(ge=0, le=2)] = 2
+    """How often a failed event is tried again."""
     max_event_age_s: Annotated[float, Field(ge=60, le=21_600)] = 21_600
+    """Seconds after which an event is given up."""
     time_scale: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Multiplies the delays between retries (1 and 2 minutes) and the age that events may reach."""
     image: str | None = None
+    """A Lambda container image of your own, in place of the workload."""
     command: tuple[str, ...] = ()
+    """Its command, in place of the image's."""
     entry_point: tuple[str, ...] = ()
+    """Its entry point, in place of the image's."""
     payload: dict[str, Any] | None = None
+    """What it is invoked with, in place of an S3 notification about the item."""
     init_vcpu: Annotated[float, Field(gt=0, le=6)] | None = None
+    """vCPUs that INIT may use, where more than the memory's share; AWS does not document any."""
     shutdown_s: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Seconds from SIGTERM to SIGKILL at the end; without extensions Lambda gives none."""
 
     @property
     def vcpu(self) -> float:

@@ -37,16 +37,20 @@ def checked_address(address: str) -> str:
 
 
 class RegistrySettings(Strict):
-    """The registry, and whether each container's image is pulled from it.
-
-    `local` is Debian's docker-registry on loopback, which the harness starts and stops. With `pull = "never"` the image
-    is pushed, so that its size is known, and containers start from the one that is here. `twins` is how many copies
-    without a layer in common there are: as many containers can live at once that each pulled everything, and as many
-    cold starts of an arm come before any image has to be removed between two of them. By default there are twice as
-    many as the largest placement runs at once, at least 4 and at most 16.
-    """
+    """The registry, and whether each container's image is pulled from it."""
 
     pull: Literal["always", "never"] = "always"
+    """`always`: every container starts from an image that was pulled for it. `never`: the image is pushed, so that
+    its size is known, and containers start from the one that is here.
+    """
     address: Annotated[str, AfterValidator(checked_address)] = LOCAL
+    """`local` is Debian's docker-registry on loopback, which the harness starts and stops; else HOST or
+    HOST:PORT.
+    """
     repository: Annotated[str, AfterValidator(checked_repository)] | None = None
+    """Its name in the registry; placement-harness/WORKLOAD if not given."""
     twins: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Copies without a layer in common: as many containers can live at once that each pulled everything, and as
+    many cold starts of an arm come before any image has to be removed between two of them. If not given, twice as
+    many as the largest placement runs at once, at least 4 and at most 16.
+    """

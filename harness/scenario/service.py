@@ -25,42 +25,52 @@ LIGHTSAIL = {
 
 
 class HealthSettings(Strict):
-    """The container's own health check: unhealthy after `retries` failures in a row, none of which counts in the first
-    `start_period_s`. AWS's defaults are 30 s, 5 s, 3 and 0 s.
-    """
+    """The container's own health check."""
 
     interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0
+    """Seconds between checks; AWS's default is 30."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Seconds after which a check has failed; AWS's default is 5."""
     retries: Annotated[int, Field(ge=1, le=10)] = 3
+    """Failures in a row that make it unhealthy; AWS's default is 3."""
     start_period_s: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """Seconds in which failures do not count; AWS's default is 0."""
 
 
 class TargetSettings(Strict):
-    """The load balancer's health check, and how it lets go of a task: `deregistration_delay_s` for its requests to end.
-    AWS's defaults are 30 s, 5 s, 2 failures and 300 s.
-    """
+    """The load balancer's health check, and how it lets go of a task."""
 
     interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0
+    """Seconds between checks; AWS's default is 30."""
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """Seconds after which a check has failed; AWS's default is 5."""
     unhealthy_threshold: Annotated[int, Field(ge=2, le=10)] = 2
+    """Failures in a row that make it unhealthy; AWS's default is 2."""
     deregistration_delay_s: Annotated[float, Field(ge=0, le=3600)] = 300.0
+    """Seconds in which a task that is deregistered may finish its requests; AWS's default is 300."""
 
 
 class ScalingSettings(Strict):
-    """Target tracking of CPU or memory (a share of the limit, 0.7 is 70 %), or of requests a minute for each task.
-
-    As with AWS it goes out after `out_periods` readings above the target, and in after `in_periods` below 0.9 of it.
-    """
+    """Target tracking, as Application Auto Scaling does it."""
 
     metric: Literal["cpu", "memory", "requests"]
+    """CPU or memory as a share of the limit, or requests a minute for each task."""
     target: Annotated[float, Field(gt=0)]
+    """What is kept to: 0.7 is 70 %; with `requests`, requests a minute."""
     min_tasks: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Tasks, at least."""
     max_tasks: Annotated[int, Field(ge=1, le=1000)]
+    """Tasks, at most."""
     period_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds of one reading."""
     out_periods: Annotated[int, Field(ge=1, le=60)] = 3
+    """Readings above the target before tasks are added."""
     in_periods: Annotated[int, Field(ge=1, le=60)] = 15
+    """Readings below 0.9 of the target before tasks are removed."""
     out_cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """Seconds after adding in which no more are added."""
     in_cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """Seconds after removing in which no more are removed."""
 
     @model_validator(mode="after")
     def _agrees(self) -> ScalingSettings:
@@ -72,63 +82,84 @@ class ScalingSettings(Strict):
 
 
 class DeploymentSettings(Strict):
-    """A new revision, `after_s` seconds after the first item of a phase was sent: the same image with `environment`."""
+    """A new revision, deployed under load."""
 
     phase: str
+    """The phase in which it begins."""
     after_s: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds after the first item of the phase was sent."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variables of the new revision; all else is the same image."""
 
 
 class BurstSettings(Strict):
-    """How a Lightsail instance bursts, which is assumed: vCPU-seconds in hand at the start, and the most it can
-    save.
-    """
+    """How a Lightsail instance bursts, which is assumed."""
 
     start_vcpu_s: Annotated[float, Field(ge=0)] = 1800.0
+    """vCPU-seconds in hand at the start."""
     most_vcpu_s: Annotated[float, Field(ge=0)] = 86_400.0
+    """vCPU-seconds that it can save, at most."""
 
 
 class ServiceSettings(Sized):
-    """A persistent service: `tasks` containers kept running behind a load balancer.
-
-    - `vcpu` and `memory_mb` limit each container; `task_vcpu` and `task_memory_mb` are the size of the task that is
-      paid for, where that is more.
-    - `compute`: FARGATE tasks come in Fargate's sizes; EC2 launches `instances` and packs tasks on them, and vCPU is a
-      share there; LIGHTSAIL_CONTAINERS and LIGHTSAIL_INSTANCES are the `bundle` of that name, one for each task.
-    - `launch`: what launching a task (or an EC2 instance) takes, which is assumed. It is not waited for before the
-      first item: the service is up by then.
-    - `min_healthy_percent`, `max_percent`, `circuit_breaker` and `rollback` are those of ECS's rolling deployments.
-    - `grace_period_s`: for so long after a task's start no failed health check ends it.
-    - `stop_timeout_s`: from SIGTERM to SIGKILL.
-    - `timeout_s`: the longest that a request may take; `queue`: how many may wait in a worker before it answers 503.
-    - `time_scale` multiplies the periods and cooldowns of scaling, and nothing else.
-    """
+    """A persistent service: `tasks` containers kept running behind a load balancer."""
 
     kind: Literal["service"]
+    """The placement."""
     memory_mb: Annotated[int, Field(ge=4, le=250_000)]
+    """Memory of each container in MiB: a hard limit."""
     vcpu: Annotated[float, Field(gt=0, le=192)]
+    """vCPUs of each container: a share on EC2, else a hard limit."""
     compute: Literal["FARGATE", "EC2", "LIGHTSAIL_CONTAINERS", "LIGHTSAIL_INSTANCES"] = "FARGATE"
+    """FARGATE tasks come in Fargate's sizes. EC2 launches `instances` and packs tasks on them. The Lightsail ones
+    are the `bundle` of that name, one for each task.
+    """
     task_vcpu: Annotated[float, Field(gt=0, le=192)] | None = None
+    """vCPUs of the task that is paid for; those of the container if not given."""
     task_memory_mb: Annotated[int, Field(ge=4, le=250_000)] | None = None
+    """Memory of the task that is paid for, in MiB; that of the container if not given."""
     bundle: str | None = None
+    """Lightsail's bundle: nano, micro, small, medium, large or xlarge. None elsewhere."""
     instances: tuple[InstanceSettings, ...] = ()
+    """[Types](#instances) that may be launched; with EC2 alone."""
     launch: LaunchSettings = LaunchSettings()
+    """What [launching](#launch) a task or an instance takes, which is assumed. It is not waited for before the
+    first item: the service is up by then.
+    """
     tasks: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Tasks that are kept running; with scaling, those at the start."""
     min_healthy_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    """Share of the tasks that a rolling deployment leaves running, in percent."""
     max_percent: Annotated[int, Field(ge=100, le=400)] = 200
+    """Share of the tasks that may run during a deployment, in percent."""
     circuit_breaker: bool = True
+    """Whether a deployment is given up after half as many tasks in a row that do not come up as are wanted, at
+    least 3 and at most 200.
+    """
     rollback: bool = True
+    """Whether a deployment that was given up is rolled back."""
     grace_period_s: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds after a task's start in which no failed health check ends it."""
     health: HealthSettings = HealthSettings()
+    """The container's own [health check](#health)."""
     target: TargetSettings = TargetSettings()
+    """The load balancer's [health check](#target), and how it lets go of a task."""
     stop_timeout_s: Annotated[float, Field(ge=0, le=120)] = 30.0
+    """Seconds from SIGTERM to SIGKILL."""
     scaling: ScalingSettings | None = None
+    """[Target tracking](#scaling); a fixed number of tasks if not given."""
     burst: BurstSettings = BurstSettings()
+    """How a Lightsail instance [bursts](#burst)."""
     deployments: Annotated[tuple[DeploymentSettings, ...], Field(max_length=10)] = ()
+    """New [revisions](#deployments) under load."""
     timeout_s: Annotated[float, Field(gt=0, le=4000)] = 60.0
+    """Seconds that a request may take, at most."""
     queue: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """Requests that may wait in a worker before it answers 503."""
     healthy_within_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Seconds within which the service has to be up before the first item; else the run fails."""
     time_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Multiplies the periods and cooldowns of scaling, and nothing else."""
 
     @property
     def cpu(self) -> Literal["hard", "share"]:

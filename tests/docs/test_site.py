@@ -1,0 +1,45 @@
+"""The site: built without a warning (a broken link is one), and nothing of it comes from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    recipe = re.search(
+        r"^docs:.*\n(?:\t.*\n)*?\t@\$\(BIN\)/python (-m sphinx .*)$", (ROOT / "Makefile").read_text(), re.M
+    )
+    assert recipe is not None
+    replaced = (
+        recipe[1]
+        .replace(".cache/doctrees", str(folder / "trees"))
+        .replace(".cache/site", str(folder / "html"))
+    )
+    done = subprocess.run(
+        [sys.executable, *replaced.split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def test_the_site_is_built_without_a_warning(site: Path) -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file()
+
+
+def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        loaded = re.findall(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"([^\"]+)", page.read_text())
+        assert loaded
+        assert not [each for each in loaded if re.match(r"(https?:)?//", each)], page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", sheet.read_text()), sheet
