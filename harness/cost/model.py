@@ -144,7 +144,10 @@ class CostModel:
         """
         if "speed_factor" in changes:
             raise TypeError("another speed_factor changes the figures: make a CostModel of it")
-        other = CostModel(self.run, replace(self.terms, **changes), self.seed)
+        terms = replace(self.terms, **changes)
+        if terms == self.terms:
+            return self
+        other = CostModel(self.run, terms, self.seed)
         other.__dict__["cells"] = self.cells
         return other
 

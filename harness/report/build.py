@@ -13,6 +13,9 @@ from harness.analysis.services import service_log
 from harness.report.contents import Contents
 from harness.report.html import html
 from harness.report.markdown import markdown
+from harness.report.method import method_tables
+from harness.report.results import first_tables, result_tables
+from harness.report.table import Tables
 from harness.runs import Run
 
 
@@ -21,10 +24,11 @@ def write_reports(run: Run) -> list[Path]:
     paths.
     """
     contents = Contents(run)
+    tables = Tables(first_tables(contents), result_tables(contents), method_tables(contents))
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
     contents.summary.to_csv(paths[0], index=False)
-    paths[1].write_text(markdown(contents), encoding="utf-8")
-    paths[2].write_text(html(contents), encoding="utf-8")
+    paths[1].write_text(markdown(contents, tables), encoding="utf-8")
+    paths[2].write_text(html(contents, tables), encoding="utf-8")
     for name, table in _tables(contents):
         if len(table):
             paths.append(run.folder / f"{name}.csv")
