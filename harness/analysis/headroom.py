@@ -45,7 +45,7 @@ def _would_do(about: dict[str, Any], peak_bytes: float, limit_bytes: float) -> t
     needed_mb = math.ceil(peak_bytes * (1 + SPARE) / MIB)
     if about["placement"] == "function":
         size_mb = max(LEAST_FUNCTION_MB, needed_mb)
-        note = f"{size_mb:,} MB would do for memory; a function's memory also sets its share of CPU"
+        note = f"{size_mb:,} MB would do, but a function's memory also sets its share of CPU"
     else:
         vcpu = float((about.get("limits") or {}).get("vcpu") or 0.0)
         fitting = [size for size in FARGATE if size.vcpu >= vcpu - 0.01 and size.memory_mb >= needed_mb]
@@ -53,4 +53,4 @@ def _would_do(about: dict[str, Any], peak_bytes: float, limit_bytes: float) -> t
             return float(needed_mb), f"{needed_mb:,} MB would do"
         size_mb = min(fitting).memory_mb
         note = f"{needed_mb:,} MB would do, on Fargate {min(fitting)}"
-    return float(size_mb), f"{note} (a fifth to spare)"
+    return float(size_mb), f"{note}"

@@ -43,8 +43,9 @@ def _phase(phase: str, own: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
         step = np.minimum((part["at_s"].to_numpy() / width_s).astype(int), count)
         done = np.bincount(number * (count + 1) + step, minlength=blocks.size * (count + 1))
         per_s = done.reshape(blocks.size, count + 1)[:, :count] / width_s
-        low, middle, high = np.quantile(per_s, [0.1, 0.5, 0.9], axis=0)
-        at_s = np.arange(count) * width_s
+        # A step at the end, so that the last one has its width in a picture.
+        low, middle, high = (np.append(each, 0.0) for each in np.quantile(per_s, [0.1, 0.5, 0.9], axis=0))
+        at_s = np.arange(count + 1) * width_s
         frames.append(
             pd.DataFrame(
                 {"phase": phase, "arm": arm, "at_s": at_s, "items_per_s": middle, "low": low, "high": high}

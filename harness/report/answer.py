@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.advice import Advice
+from harness.advice.flips import Flip
 from harness.advice.words import paragraphs
 from harness.analysis import units
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
@@ -89,8 +90,9 @@ def _sure(advice: Advice) -> Fact:
         blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)}"
         figure = "nothing to confuse it with" if advice.second is None else "not known"
         return Fact(question, figure, (f"{blocks} of measurements; it takes two to tell luck from fact.", speed), MEASURED)
-    drawn = f"Cheapest in {round(found.share * found.draws)} of {found.draws} redraws of the {found.blocks} blocks."
-    return Fact(question, f"{units.percent(found.share)} of redraws agree", (drawn, speed), MEASURED)
+    drawn = f"{found.draws} trials drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
+    figure = f"cheapest in {round(found.share * found.draws)} of {found.draws} trials"
+    return Fact(question, figure, (drawn, speed), MEASURED)
 
 
 def _flip(advice: Advice) -> Fact:
@@ -103,9 +105,13 @@ def _flip(advice: Advice) -> Fact:
         nowhere = "The same placement is cheapest from 1 to 10 billion items a month."
         return Fact(question, "at none", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
-    side = "above" if nearest.at >= advice.items_per_month else "below"
-    told = [f"{flip.text[0].upper()}{flip.text[1:]}." for flip in loads]
-    return Fact(question, f"{nearest.to} {side} {_items(nearest.at)} a month", (*told, *others), MODELLED)
+    told = [f"{_where(flip, advice)} (95 %: {_items(flip.low)} to {_items(flip.high)})" for flip in loads if flip.low == flip.low]
+    return Fact(question, f"{_where(nearest, advice)} a month", (*told, *others), MODELLED)
+
+
+def _where(flip: Flip, advice: Advice) -> str:
+    side = "above" if flip.at >= advice.items_per_month else "below"
+    return f"{flip.to} {side} {_items(flip.at)} items"
 
 
 def _speed(contents: Contents, best: str) -> Fact:
@@ -118,8 +124,8 @@ def _speed(contents: Contents, best: str) -> Fact:
     lines = [
         f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}" for phase in own.index
     ]
-    figure = ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
-    return Fact("How long does an item take? (median)", figure, tuple(lines), MEASURED)
+    figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
+    return Fact("How long does an item take?", figure, tuple(lines), MEASURED)
 
 
 def _others(compared: pd.DataFrame) -> str:

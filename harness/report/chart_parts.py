@@ -56,6 +56,13 @@ def phases(contents: Contents) -> alt.Row:
     return alt.Row("phase:N", title=None, sort=order, header=alt.Header(labelFontWeight="bold"))
 
 
+def seconds(name: str, title: str) -> alt.X:
+    """A logarithmic axis of seconds, with ticks as people write them."""
+    text = "datum.value < 1 ? format(datum.value * 1000, '~g') + ' ms' : format(datum.value, '~g') + ' s'"
+    scale = alt.Scale(type="log", nice=False, padding=20)
+    return alt.X(f"{name}:Q", title=title, scale=scale, axis=alt.Axis(labelExpr=text, tickCount=6))
+
+
 def listed(texts: Iterable[str]) -> str:
     """a, b and c."""
     *most, last = list(texts) or ["none"]

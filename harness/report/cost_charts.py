@@ -19,6 +19,7 @@ from harness.report.contents import Contents
 POWERS = [10.0**power for power in range(11)]
 # Of the curves that only show where a switch is turned.
 POINTS = 61
+WANTED = "datum.speed == speed && datum.free == free"
 
 
 def cost(contents: Contents) -> Drawn | None:
@@ -66,18 +67,18 @@ def load(contents: Contents) -> Drawn | None:
     }
     usd = [alt.Tooltip("items:Q", format=",.0f"), alt.Tooltip("usd:Q", format="$,.2f")]
     shown = colour(contents, list(rows["arm"].unique()), legend=alt.Legend(symbolOpacity=1))
-    base = alt.Chart(rows)
     points = _points(contents, rows)
+    base, rings = alt.Chart(rows), alt.Chart(points)
+    switched = rows["speed"].nunique() > 1
+    if switched:
+        base, rings = (each.transform_filter(WANTED) for each in (base, rings))
     chart = alt.layer(
         base.mark_area(opacity=0.2).encode(axes["x"], alt.Y("low:Q"), alt.Y2("high:Q"), shown),
         base.mark_line(strokeWidth=2).encode(**axes, color=shown, tooltip=["arm", *usd]),
-        alt.Chart(points).mark_point(size=140, color=QUIET, strokeWidth=2).encode(**axes, tooltip=["pair", "change", *usd]),
+        rings.mark_point(size=140, color=QUIET, strokeWidth=2).encode(**axes, tooltip=["pair", "change", *usd]),
     )  # fmt: skip
-    switched = rows["speed"].nunique() > 1
     if switched:
-        speed, free = alt.param(name="speed", value=1), alt.param(name="free", value=0)
-        wanted = "datum.speed == speed && datum.free == free"
-        chart = chart.transform_filter(wanted).add_params(speed, free)
+        chart = chart.add_params(alt.param(name="speed", value=1), alt.param(name="free", value=0))
     told = [f"{row.pair} at {row.items:,.0f} items ({row.change})" for row in records(points[points["now"]])]
     shows = f"The cheaper placement changes for {listed(told)}." if told else "No two placements change places."
     return Drawn(chart.properties(width=WIDTH, height=300), rows, shows)
@@ -117,6 +118,7 @@ def _crossings(model: CostModel, speed: float) -> list[dict[str, Any]]:
             if crossed:
                 names = (second.name, first.name)
                 before, after = names[not crossed[0].first_is_lower_after], names[crossed[-1].first_is_lower_after]
-                found.append({"items": crossed[0].at, "usd": crossed[0].usd, "pair": f"{first.name} and {second.name}",
-                              "change": f"{before} below, {after} above"})  # fmt: skip
+                change = f"{before} below, {after} above" if before != after else f"{before} below, and again far above"
+                pair = f"{first.name} and {second.name}"
+                found.append({"items": crossed[0].at, "usd": crossed[0].usd, "pair": pair, "change": change})
     return found

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from harness import __version__
 from harness.analysis import units
-from harness.report.answer import answer
+from harness.report.answer import Answer
 from harness.report.assumptions import assumptions
 from harness.report.charts import charts
 from harness.report.contents import Contents
@@ -20,7 +20,7 @@ from harness.report.runtime import runtime
 from harness.report.table import Table, Tables
 
 
-def html(contents: Contents, tables: Tables) -> str:
+def html(contents: Contents, found: Answer | None, tables: Tables) -> str:
     """The whole page."""
     manifest = contents.run.manifest
     scenario = manifest.get("scenario") or {}
@@ -34,7 +34,7 @@ def html(contents: Contents, tables: Tables) -> str:
         workload=scenario.get("workload", ""),
         attempts=f"{len(contents.run.attempts):,}",
         banners=contents.banners(),
-        answer=answer(contents),
+        answer=found,
         sentences=contents.sentences,
         sections=[(key, text) for key, text in sections.items() if switches or key != "assumptions"],
         assumptions=switches,

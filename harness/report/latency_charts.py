@@ -10,7 +10,7 @@ from harness.analysis import units
 from harness.analysis.cells import valid_items
 from harness.analysis.records import records
 from harness.analysis.summary import PARTS, QUANTILES
-from harness.report.chart_parts import WIDTH, Drawn, arms, colour, listed, phases
+from harness.report.chart_parts import WIDTH, Drawn, arms, colour, listed, originals, phases, seconds
 from harness.report.contents import Contents
 
 # For parts, so that none of them looks like an arm.
@@ -18,7 +18,6 @@ PART_COLOURS = [
     "#bab0ac", "#5d4e8c", "#9ecae9", "#4c78a8", "#b279a2", "#ffbf79", "#54a24b", "#eeca3b", "#d67195", "#79706e",
 ]  # fmt: skip
 ECDF_POINTS = 200
-SECONDS = alt.Axis(format="~s", tickCount=8)
 
 
 def latency(contents: Contents) -> Drawn | None:
@@ -38,8 +37,7 @@ def latency(contents: Contents) -> Drawn | None:
         alt.Chart(rows)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            alt.X("latency_s:Q", title="seconds from when an item was due (log)", axis=SECONDS,
-                  scale=alt.Scale(type="log")),
+            seconds("latency_s", "time from when an item was due (log)"),
             alt.Y("share:Q", title="share of items done", axis=alt.Axis(format="%")),
             colour(contents),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
@@ -48,7 +46,7 @@ def latency(contents: Contents) -> Drawn | None:
         .add_params(picked)
         .properties(width=WIDTH, height=200)
         .facet(row=phases(contents))
-    )  # fmt: skip
+    )
     return Drawn(chart, rows, _halves(contents, "latency_p50_s", "half of the items were done within"))
 
 
@@ -71,9 +69,8 @@ def percentiles(contents: Contents) -> Drawn | None:
         colour(contents, legend=None),
         tooltip=["arm", "percentile", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("seconds", "low", "high"))],
     )  # fmt: skip
-    x = alt.X("seconds:Q", title="seconds (log)", axis=SECONDS, scale=alt.Scale(type="log", nice=False, padding=30))
     bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(alt.X("low:Q"), alt.X2("high:Q"))
-    points = base.mark_circle(size=60, opacity=1).encode(x)
+    points = base.mark_circle(size=60, opacity=1).encode(seconds("seconds", "time from when an item was due (log)"))
     text = base.mark_text(align="left", dx=8, fontSize=10.5).encode(alt.X("high:Q"), text="label:N",
                                                                     color=alt.value("currentColor"))  # fmt: skip
     height = 17 * len(QUANTILES) * rows["arm"].nunique()
@@ -117,9 +114,9 @@ def parts(contents: Contents) -> Drawn | None:
     told = [
         f"{each.row} in {each.phase}: {units.percent(each.seconds / totals[each.phase, each.row])} {each.part}"
         for each in records(largest)
-        if each.seconds > 0
+        if each.seconds > 0 and each.arm in originals(contents)
     ]
-    return Drawn(chart, rows.drop(columns=["row", "order"]), f"The largest part of an item's time: {listed(told)}.")
+    return Drawn(chart, rows.drop(columns=["row", "order"]), f"The largest part of an item's time: {'; '.join(told)}.")
 
 
 def _halves(contents: Contents, column: str, what: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from harness.report.answer import answer, told
+from harness.report.answer import Answer, told
 from harness.report.contents import Contents
 from harness.report.table import Table, Tables
 
 
-def markdown(contents: Contents, tables: Tables) -> str:
+def markdown(contents: Contents, found: Answer | None, tables: Tables) -> str:
     """The whole document."""
     manifest = contents.run.manifest
     title = (manifest.get("scenario") or {}).get("title") or contents.run.folder.name
-    found = answer(contents)
     lines = [
         f"# {title}",
         f"Run `{manifest.get('run', contents.run.folder.name)}`, {len(contents.run.attempts):,} attempts.",

@@ -9,7 +9,7 @@ from harness import analysis
 from harness.analysis import units
 from harness.analysis.headroom import headroom
 from harness.analysis.records import records
-from harness.report.chart_parts import QUIET, WIDTH, Drawn, arms, colour, listed, phases
+from harness.report.chart_parts import QUIET, WIDTH, Drawn, arms, colour, listed, originals, phases
 from harness.report.contents import Contents
 from harness.rows import Outcome
 
@@ -33,7 +33,7 @@ def cpu(contents: Contents) -> Drawn | None:
     shown = rows.assign(cpu_ms=rows["cpu_s_per_item"] * 1000, work_ms=rows["work_cpu_s_per_item"] * 1000)
     base = alt.Chart(shown[["arm", "cpu_ms", "work_ms"]]).encode(alt.Y("arm:N", title=None, sort=arms(contents)))
     bars = base.mark_bar(height=16).encode(
-        alt.X("cpu_ms:Q", title="CPU milliseconds an item (tick: the work alone)"),
+        alt.X("cpu_ms:Q", title="CPU milliseconds an item (tick: the work alone)", axis=alt.Axis(tickCount=8)),
         colour(contents, legend=None),
         tooltip=["arm", alt.Tooltip("cpu_ms:Q", format=".1f"), alt.Tooltip("work_ms:Q", format=".1f")],
     )
@@ -41,8 +41,9 @@ def cpu(contents: Contents) -> Drawn | None:
     told = [
         f"{row.arm} {units.duration(row.cpu_s_per_item)}, of which the work {units.duration(row.work_cpu_s_per_item)}"
         for row in records(rows)
+        if row.arm in originals(contents)
     ]
-    shows = f"CPU time an item took: {listed(told)}."
+    shows = f"CPU time an item took: {'; '.join(told)}."
     return Drawn((bars + work).properties(width=WIDTH, height=alt.Step(28)), rows, shows)
 
 
@@ -62,7 +63,7 @@ def memory(contents: Contents) -> Drawn | None:
     limit = base.mark_bar(height=16, color=QUIET, opacity=0.25).encode(alt.X("limit_mib:Q", title="MiB (grey: up to the limit)"))  # noqa: E501  # fmt: skip
     peak = base.mark_bar(height=16).encode(alt.X("peak_mib:Q"), colour(contents, legend=None))
     text = base.mark_text(align="left", dx=6, fontSize=11, color="currentColor").encode(alt.X("peak_mib:Q"), text="label:N")  # noqa: E501  # fmt: skip
-    shows = " ".join(f"{row.arm} used at most {_use(row)}: {row.would_do}." for row in records(rows))
+    shows = " ".join(f"{row.arm} used at most {_use(row)}: {row.would_do}." for row in records(rows) if row.arm in originals(contents))
     return Drawn((limit + peak + text).properties(width=WIDTH, height=alt.Step(28)), rows, shows)
 
 

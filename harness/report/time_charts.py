@@ -15,6 +15,7 @@ from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, listed, orig
 from harness.report.contents import Contents
 
 MOST_LANES = 24
+STATES = ["running", "frozen"]
 # The same in the four panels of the time line, so that they stand above each other.
 LEFT = {"minExtent": 110, "maxExtent": 110}
 MIB = 2**20
@@ -43,7 +44,7 @@ def _rate_panel(
     contents: Contents, shown: list[str], phase: str, rows: pd.DataFrame, paced: tuple[float, float] | None
 ) -> Any:
     x = alt.X("at_s:Q", title="seconds since the first item of the phase was due")
-    base = alt.Chart(rows.drop(columns="phase")).encode(x, colour(contents, shown))
+    base = alt.Chart(rows.drop(columns="phase")).encode(x, colour(contents, shown, legend=alt.Legend(symbolOpacity=1)))
     tips = [alt.Tooltip(f"{name}:Q", format=".3~g") for name in ("at_s", "items_per_s", "low", "high")]
     layers = [
         base.mark_area(opacity=0.15, interpolate="step-after").encode(alt.Y("low:Q"), alt.Y2("high:Q")),
@@ -98,13 +99,14 @@ def _lives(contents: Contents, shown: list[str], found: Timeline, scale: alt.Sca
     names = spans["arm"] + " " + spans["lane"].astype(str)
     order = list(dict.fromkeys(f"{arm} {lane}" for arm in shown for lane in sorted(spans.loc[spans["arm"] == arm, "lane"].unique())))  # noqa: E501  # fmt: skip
     y = alt.Y("row:N", title=None, sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(**LEFT, ticks=False))
+    frozen = alt.Legend() if (spans["state"] == "frozen").any() else None
     bars = (
         alt.Chart(spans.assign(row=names)[["arm", "row", "state", "start_s", "end_s"]])
         .mark_bar(height=9, cornerRadius=2)
         .encode(
             alt.X("start_s:Q", title=None, scale=scale, axis=alt.Axis(labels=False)), alt.X2("end_s:Q"), y,
             colour(contents, shown),
-            opacity=alt.Opacity("state:N", title="container", scale=alt.Scale(domain=["running", "frozen"], range=[1, 0.3])),
+            opacity=alt.Opacity("state:N", title="container", sort=STATES, legend=frozen, scale=alt.Scale(domain=STATES, range=[1, 0.3])),
             tooltip=["row", "state", *(alt.Tooltip(f"{name}:Q", format=".2f") for name in ("start_s", "end_s"))],
         )
     )  # fmt: skip
@@ -133,7 +135,7 @@ def _use(
         .mark_line(interpolate="step-after", strokeWidth=1.8)
         .encode(
             alt.X("at_s:Q", scale=scale, axis=axis, title="seconds since the arm began" if last else None),
-            alt.Y(f"{name}:Q", title=title, axis=alt.Axis(**LEFT, tickCount=4)),
+            alt.Y(f"{name}:Q", title=title, axis=alt.Axis(**LEFT, tickCount=4, tickMinStep=1 if name == "containers" else alt.Undefined)),
             colour(contents, shown),
             tooltip=["arm", *(alt.Tooltip(f"{each}:Q", format=".3~g") for each in ("at_s", name))],
         )
