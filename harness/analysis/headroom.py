@@ -17,7 +17,7 @@ MIB = 2**20
 SPARE = 0.2
 # The kernel takes back cached files at the limit, so a peak just below it says that no less was tried.
 AT_LIMIT = 0.98
-# Source: AWS Lambda Developer Guide, "Configure Lambda function memory", read 2026-11-23: from 128 MB, in steps of 1 MB.
+# From 128 MB in steps of 1 MB. Source: AWS Lambda Developer Guide, "Configure Lambda function memory", read 2026-11-23.
 LEAST_FUNCTION_MB = 128
 
 
@@ -33,7 +33,9 @@ def headroom(run: Run) -> pd.DataFrame:
     rows = []
     for arm, about in arms(run).items():
         limit = (about.get("limits") or {}).get("memory_bytes")
-        peak = max((float(each[arm]) for each in (peaks, seen) if arm in each and each[arm] > 0), default=math.nan)
+        peak = max(
+            (float(each[arm]) for each in (peaks, seen) if arm in each and each[arm] > 0), default=math.nan
+        )
         if limit and not math.isnan(peak):
             rows.append((arm, peak, float(limit), *_would_do(about, peak, float(limit))))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -25,7 +25,9 @@ def rates(run: Run, arms: list[str]) -> pd.DataFrame:
     good = items.loc[wanted, [*CELL, "due_ns", "done_ns"]]
     first_ns = good.groupby(CELL, observed=True, sort=False)["due_ns"].transform("min")
     good = good.assign(at_s=(good["done_ns"] - first_ns) / 1e9)
-    frames = [_phase(str(phase), own, arms) for phase, own in good.groupby("phase", observed=True, sort=False)]
+    frames = [
+        _phase(str(phase), own, arms) for phase, own in good.groupby("phase", observed=True, sort=False)
+    ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
 
 

@@ -47,7 +47,9 @@ def timeline(run: Run, arms: list[str]) -> Timeline | None:
     block = _block(run, arms)
     if block is None:
         return None
-    events = run.events[(run.events["block"] == block).to_numpy()].astype({"arm": str, "kind": str, "container": str})
+    events = run.events[(run.events["block"] == block).to_numpy()].astype(
+        {"arm": str, "kind": str, "container": str}
+    )
     events = events[events["arm"].isin(arms)]
     began = events[events["kind"] == "arm_started"].groupby("arm")["at_ns"].min()
     began = began.reindex(arms).fillna(events.groupby("arm")["at_ns"].min())
@@ -58,7 +60,9 @@ def timeline(run: Run, arms: list[str]) -> Timeline | None:
     found["lane"] = np.concatenate([_lanes(own) for _, own in found.groupby("arm")])
     end_s = float(found["end_s"].max())
     spans = _frozen(found, events, began, end_s)
-    return Timeline(block, spans, _marks(run, block, events, began, found), _use(run, block, found, began, end_s))
+    return Timeline(
+        block, spans, _marks(run, block, events, began, found), _use(run, block, found, began, end_s)
+    )
 
 
 def _block(run: Run, arms: list[str]) -> int | None:
@@ -159,12 +163,16 @@ def _use(run: Run, block: int, found: pd.DataFrame, began: pd.Series, end_s: flo
     samples = samples[samples["container"].isin(found["container"])].sort_values(["container", "at_ns"])
     samples = samples.assign(step=(_since(samples["at_ns"], samples["arm"], began) // step_s).astype(int))
     samples["used_s"] = samples.groupby("container")["cpu_s"].diff().fillna(samples["cpu_s"]).clip(lower=0)
-    each = samples.groupby(["arm", "container", "step"]).agg(used_s=("used_s", "sum"), memory=("memory_bytes", "mean"))
+    each = samples.groupby(["arm", "container", "step"]).agg(
+        used_s=("used_s", "sum"), memory=("memory_bytes", "mean")
+    )
     summed = each.groupby(["arm", "step"]).sum(min_count=1)
     frames = []
     for arm, own in found.groupby("arm"):
         middle = edges[:-1] + step_s / 2
-        up = ((own["start_s"].to_numpy()[:, None] <= middle) & (own["end_s"].to_numpy()[:, None] > middle)).sum(axis=0)
+        up = (
+            (own["start_s"].to_numpy()[:, None] <= middle) & (own["end_s"].to_numpy()[:, None] > middle)
+        ).sum(axis=0)
         read = summed.loc[arm] if arm in summed.index.get_level_values(0) else summed.iloc[:0].droplevel(0)
         read = read.reindex(np.arange(len(middle)))
         idle = up == 0

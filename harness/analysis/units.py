@@ -13,7 +13,8 @@ SCALES = {
 }  # fmt: skip
 # A figure, perhaps its interval, and its unit: -1,234.5 ms, 502 (470 to 540) ms, $3.21, < 0.001, 12.
 FIGURE = re.compile(
-    r"(?:< )?(?P<sign>-?)\$?(?P<digits>[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)(?P<rest> \([^)]*\))?(?: (?P<unit>[^\s\d()]+)| |/|$)"
+    r"(?:< )?(?P<sign>-?)\$?(?P<digits>[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)"
+    r"(?: \([^)]*\))?(?: (?P<unit>[^\s\d()]+)| |/|$)"
 )
 
 

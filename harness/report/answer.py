@@ -53,7 +53,11 @@ def answer(contents: Contents) -> Answer | None:
     best = advice.best
     if best is None:
         return Answer("", "no placement of this run can be advised: each is ruled out", "", (), out, reasons)
-    need = f"It meets {', '.join(advice.objectives)} at the least cost" if advice.objectives else "It costs the least"
+    need = (
+        f"It meets {', '.join(advice.objectives)} at the least cost"
+        if advice.objectives
+        else "It costs the least"
+    )
     because = (
         f"{need} of what was measured: {units.money(best.usd)} a month for {_items(advice.items_per_month)} items "
         f"({advice.load})."
@@ -68,15 +72,24 @@ def _better(advice: Advice) -> Fact:
     if advice.premium_usd is None or advice.second is None:
         return Fact(question, "no other to compare", ("Nothing else that was measured is left.",), PRICED)
     others = [
-        f"{each.arm}: {units.money(each.usd)} a month, {_times(each.usd, best.usd)}" for each in advice.ranked[1:4]
+        f"{each.arm}: {units.money(each.usd)} a month, {_times(each.usd, best.usd)}"
+        for each in advice.ranked[1:4]
     ]
-    common = f"{units.money(best.common_usd)} of each is the store, which any placement pays." if best.common_usd else ""
+    common = (
+        f"{units.money(best.common_usd)} of each is the store, which any placement pays."
+        if best.common_usd
+        else ""
+    )
     figure = f"{units.money(advice.premium_usd)} a month saved"
     return Fact(question, figure, tuple(filter(None, [*others, common])), PRICED)
 
 
 def _times(usd: float, least: float) -> str:
-    return f"{units.digits(usd / least)} times as much" if usd >= 2 * least else f"{units.percent(usd / least - 1)} more"
+    return (
+        f"{units.digits(usd / least)} times as much"
+        if usd >= 2 * least
+        else f"{units.percent(usd / least - 1)} more"
+    )
 
 
 def _sure(advice: Advice) -> Fact:
@@ -89,8 +102,15 @@ def _sure(advice: Advice) -> Fact:
     if advice.second is None or math.isnan(found.share):
         blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)}"
         figure = "nothing to confuse it with" if advice.second is None else "not known"
-        return Fact(question, figure, (f"{blocks} of measurements; it takes two to tell luck from fact.", speed), MEASURED)
-    drawn = f"{found.draws} trials drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
+        return Fact(
+            question,
+            figure,
+            (f"{blocks} of measurements; it takes two to tell luck from fact.", speed),
+            MEASURED,
+        )
+    drawn = (
+        f"Each trial drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
+    )
     figure = f"cheapest in {round(found.share * found.draws)} of {found.draws} trials"
     return Fact(question, figure, (drawn, speed), MEASURED)
 
@@ -105,7 +125,11 @@ def _flip(advice: Advice) -> Fact:
         nowhere = "The same placement is cheapest from 1 to 10 billion items a month."
         return Fact(question, "at none", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
-    told = [f"{_where(flip, advice)} (95 %: {_items(flip.low)} to {_items(flip.high)})" for flip in loads if flip.low == flip.low]
+    told = [
+        f"{_where(flip, advice)} (95 %: {_items(flip.low)} to {_items(flip.high)})"
+        for flip in loads
+        if flip.low == flip.low
+    ]
     return Fact(question, f"{_where(nearest, advice)} a month", (*told, *others), MODELLED)
 
 
@@ -122,7 +146,8 @@ def _speed(contents: Contents, best: str) -> Fact:
     ranked = {each.arm for each in contents.advice.ranked} | {each.arm for each in contents.advice.exclusions}
     own = summary[summary["arm"] == best].set_index("phase")["latency_p50_s"]
     lines = [
-        f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}" for phase in own.index
+        f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}"
+        for phase in own.index
     ]
     figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
     return Fact("How long does an item take?", figure, tuple(lines), MEASURED)
@@ -149,7 +174,8 @@ def _items(items: float) -> str:
 
 def told(found: Answer) -> Iterator[str]:
     """The answer in lines, for the Markdown report."""
-    yield f"**{f'Use {found.advised}: {found.headline}' if found.advised else found.headline.capitalize()}.** {found.because}".rstrip()  # noqa: E501  # fmt: skip
+    headline = f"Use {found.advised}: {found.headline}" if found.advised else found.headline.capitalize()
+    yield f"**{headline}.** {found.because}".rstrip()
     for fact in found.facts:
         yield f"- **{fact.question}** {fact.figure} ({fact.label}). {' '.join(_sentence(line) for line in fact.lines)}"
     for each in found.ruled_out:

@@ -1,4 +1,4 @@
-"""What the answer rests on, and what it would be otherwise: every combination of the switches, worked out beforehand."""
+"""What the answer rests on, and what it would be otherwise: every combination of switches, worked out beforehand."""
 
 from __future__ import annotations
 
@@ -67,9 +67,8 @@ def costs(model: CostModel, loads: list[float]) -> pd.DataFrame:
             own = [each for each in terms.demands(other) if not each.common]
             own_usd = sum((each.over_items(terms.terms)(loads) for each in own), np.zeros(len(loads)))
             usd = terms.curve(other)(loads)
-            frames.append(
-                pd.DataFrame({"speed": speed, "free": free, "items": loads, "arm": option.name, "usd": usd, "own_usd": own_usd})
-            )  # fmt: skip
+            figures = {"items": loads, "usd": usd, "own_usd": own_usd}
+            frames.append(pd.DataFrame({"speed": speed, "free": free, "arm": option.name} | figures))
     return pd.concat(frames, ignore_index=True)[USD] if frames else pd.DataFrame(columns=USD)
 
 
@@ -79,14 +78,17 @@ def _cost(contents: Contents) -> Assumptions:
     loads = sorted({own_items, *LOADS})
     named = {items: f"{items:,.0f}" + (" (this run's rate)" if items == own_items else "") for items in loads}
     speed_factor = model.terms.speed_factor
+    speeds = [
+        (f"{speed:g}", f"{text} (speed factor {speed_factor * speed:g})") for speed, text in SPEEDS.items()
+    ]
     switches = [
         Switch("load", "Items a month", [(f"{items:.0f}", text) for items, text in named.items()], f"{own_items:.0f}"),
-        Switch("speed", "AWS is", [(f"{speed:g}", f"{text} (speed factor {speed_factor * speed:g})") for speed, text in SPEEDS.items()], "1"),
+        Switch("speed", "AWS is", speeds, "1"),
         Switch("free", "Free tier", [("0", "used up"), ("1", "unused")], "0"),
     ]  # fmt: skip
     out = contents.ruled_out
     cases = [
-        _cost_case(f"{items:.0f} {speed:g} {int(free)}", own, out)
+        _cost_case(f"{items:.0f} {speed:g} {free:d}", own, out)
         for (items, speed, free), own in costs(model, loads).groupby(["items", "speed", "free"])
     ]
     cases.sort(key=lambda case: case.keys != f"{own_items:.0f} 1 0")
@@ -105,7 +107,10 @@ def _cost_case(keys: str, own: pd.DataFrame, out: dict[str, str]) -> Case:
         ]
         for row in records(ordered)
     ]  # fmt: skip
-    headings = ["placement", "ruled out", "a month", "of it the placement itself", "itself, per million items", "against the cheapest"]  # fmt: skip
+    headings = [
+        "placement", "ruled out", "a month", "of it the placement itself", "itself, per million items",
+        "against the cheapest",
+    ]  # fmt: skip
     if not any(row[1] for row in rows):
         headings, rows = [headings[0], *headings[2:]], [[row[0], *row[2:]] for row in rows]
     return Case(keys, _verdict(open_to), Table("A month on these assumptions", headings, rows, "", 4))
@@ -127,12 +132,16 @@ def _more(usd: float, least: float) -> str:
     if not np.isfinite(least) or least <= 0:
         return "-"
     factor = usd / least
-    return f"{units.digits(factor)} times as much" if factor >= 2 else f"{units.percent(abs(factor - 1))} {'more' if factor >= 1 else 'less'}"  # noqa: E501  # fmt: skip
+    if factor >= 2:
+        return f"{units.digits(factor)} times as much"
+    return f"{units.percent(abs(factor - 1))} {'more' if factor >= 1 else 'less'}"
 
 
 def _launches(contents: Contents) -> Assumptions:
     """Latency with and without what is assumed of launches; no case where nothing was."""
-    switch = Switch("launch", "Assumed launch delays of instances", [("in", "counted"), ("out", "left out")], "in")
+    switch = Switch(
+        "launch", "Assumed launch delays of instances", [("in", "counted"), ("out", "left out")], "in"
+    )
     cases = [_launch_case(contents, key, column) for key, column in _columns(contents)]
     return Assumptions("How long items wait (measured, with modelled launches)", [switch], cases)
 
@@ -149,6 +158,10 @@ def _launch_case(contents: Contents, key: str, column: str) -> Case:
     ordered = summary.dropna(subset=["p50_s"]).sort_values(["phase", "p50_s"], kind="stable")
     rows = [[row.phase, row.arm, units.duration(row.p50_s)] for row in records(ordered)]
     first = ordered.drop_duplicates("phase")
-    told = "; ".join(f"in {row.phase} {row.arm} is first, with {units.duration(row.p50_s)}" for row in records(first))
+    told = "; ".join(
+        f"in {row.phase} {row.arm} is first, with {units.duration(row.p50_s)}" for row in records(first)
+    )
     verdict = f"By the median, {told}." if told else "No item was finished."
-    return Case(key, verdict, Table("Median latency on this assumption", ["phase", "arm", "latency p50"], rows, "", 1))
+    return Case(
+        key, verdict, Table("Median latency on this assumption", ["phase", "arm", "latency p50"], rows, "", 1)
+    )

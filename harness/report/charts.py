@@ -38,7 +38,9 @@ def charts(contents: Contents) -> Iterator[Chart]:
     for key, title, text, source, draw in CHARTS:
         drawn = draw(contents)
         if drawn is not None:
-            yield Chart(key, title, drawn.shows, text, source, drawn.rows, drawn.chart.to_dict(validate=False))
+            yield Chart(
+                key, title, drawn.shows, text, source, drawn.rows, drawn.chart.to_dict(validate=False)
+            )
 
 
 CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
@@ -70,8 +72,8 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     ),
     (
         "parts", "Where the time went",
-        "Measured. Mean seconds of an item, split into its parts, cold and warm apart. A long queue means waiting for a "
-        "free container; create, start and init are the cold start; work is the workload itself.",
+        "Measured. Mean seconds of an item, split into its parts, cold and warm apart. A long queue means waiting for "
+        "a free container; create, start and init are the cold start; work is the workload itself.",
         "attempts.parquet", parts,
     ),
     (
@@ -89,13 +91,14 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     ),
     (
         "cpu", "CPU of an item",
-        "Measured. What the containers used for each item, starting up and idling included. The tick is the work alone: "
-        "the rest is overhead of the placement.",
+        "Measured. What the containers used for each item, starting up and idling included. The tick is the work "
+        "alone: the rest is overhead of the placement.",
         "samples.parquet", cpu,
     ),
     (
         "memory", "Memory headroom",
-        "Measured. The highest memory of any container, cached files included, within its limit. Sizes that would do leave a fifth to spare.",
+        "Measured. The highest memory of any container, cached files included, within its limit. Sizes that would "
+        "do leave a fifth to spare.",
         "samples.parquet", memory,
     ),
     (

@@ -80,7 +80,9 @@ def load(contents: Contents) -> Drawn | None:
     if switched:
         chart = chart.add_params(alt.param(name="speed", value=1), alt.param(name="free", value=0))
     told = [f"{row.pair} at {row.items:,.0f} items ({row.change})" for row in records(points[points["now"]])]
-    shows = f"The cheaper placement changes for {listed(told)}." if told else "No two placements change places."
+    shows = (
+        f"The cheaper placement changes for {listed(told)}." if told else "No two placements change places."
+    )
     return Drawn(chart.properties(width=WIDTH, height=300), rows, shows)
 
 
@@ -117,8 +119,15 @@ def _crossings(model: CostModel, speed: float) -> list[dict[str, Any]]:
             crossed = load_crossings(model, first, second)
             if crossed:
                 names = (second.name, first.name)
-                before, after = names[not crossed[0].first_is_lower_after], names[crossed[-1].first_is_lower_after]
-                change = f"{before} below, {after} above" if before != after else f"{before} below, and again far above"
+                before, after = (
+                    names[not crossed[0].first_is_lower_after],
+                    names[crossed[-1].first_is_lower_after],
+                )
+                change = (
+                    f"{before} below, {after} above"
+                    if before != after
+                    else f"{before} below, and again far above"
+                )
                 pair = f"{first.name} and {second.name}"
                 found.append({"items": crossed[0].at, "usd": crossed[0].usd, "pair": pair, "change": change})
     return found

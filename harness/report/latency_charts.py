@@ -63,14 +63,17 @@ def percentiles(contents: Contents) -> Drawn | None:
     if rows.empty:
         return None
     rows["label"] = rows["percentile"] + " " + rows["seconds"].map(units.duration)
+    tips = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("seconds", "low", "high")]
     base = alt.Chart(rows).encode(
         alt.Y("arm:N", title=None, sort=arms(contents)),
         alt.YOffset("percentile:N", sort=list(QUANTILES)),
         colour(contents, legend=None),
-        tooltip=["arm", "percentile", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("seconds", "low", "high"))],
-    )  # fmt: skip
+        tooltip=["arm", "percentile", *tips],
+    )
     bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(alt.X("low:Q"), alt.X2("high:Q"))
-    points = base.mark_circle(size=60, opacity=1).encode(seconds("seconds", "time from when an item was due (log)"))
+    points = base.mark_circle(size=60, opacity=1).encode(
+        seconds("seconds", "time from when an item was due (log)")
+    )
     text = base.mark_text(align="left", dx=8, fontSize=10.5).encode(alt.X("high:Q"), text="label:N",
                                                                     color=alt.value("currentColor"))  # fmt: skip
     height = 17 * len(QUANTILES) * rows["arm"].nunique()
@@ -116,7 +119,9 @@ def parts(contents: Contents) -> Drawn | None:
         for each in records(largest)
         if each.seconds > 0 and each.arm in originals(contents)
     ]
-    return Drawn(chart, rows.drop(columns=["row", "order"]), f"The largest part of an item's time: {'; '.join(told)}.")
+    return Drawn(
+        chart, rows.drop(columns=["row", "order"]), f"The largest part of an item's time: {'; '.join(told)}."
+    )
 
 
 def _halves(contents: Contents, column: str, what: str) -> str:

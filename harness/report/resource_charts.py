@@ -15,7 +15,7 @@ from harness.rows import Outcome
 
 # Okabe and Ito's, in the order of how bad it is for whoever runs it.
 FAILURES = {
-    Outcome.OUT_OF_MEMORY: "#D55E00", Outcome.ERROR: "#CC79A7", Outcome.TIMEOUT: "#E69F00", Outcome.LOST: "#000000",
+    Outcome.OUT_OF_MEMORY: "#D55E00", Outcome.ERROR: "#CC79A7", Outcome.TIMEOUT: "#E69F00", Outcome.LOST: "#009E73",
     Outcome.THROTTLED: "#56B4E9", Outcome.DROPPED: "#999999",
 }  # fmt: skip
 MIB = 2**20
@@ -31,9 +31,13 @@ def cpu(contents: Contents) -> Drawn | None:
     )
     rows = rows.reset_index()
     shown = rows.assign(cpu_ms=rows["cpu_s_per_item"] * 1000, work_ms=rows["work_cpu_s_per_item"] * 1000)
-    base = alt.Chart(shown[["arm", "cpu_ms", "work_ms"]]).encode(alt.Y("arm:N", title=None, sort=arms(contents)))
+    base = alt.Chart(shown[["arm", "cpu_ms", "work_ms"]]).encode(
+        alt.Y("arm:N", title=None, sort=arms(contents))
+    )
     bars = base.mark_bar(height=16).encode(
-        alt.X("cpu_ms:Q", title="CPU milliseconds an item (tick: the work alone)", axis=alt.Axis(tickCount=8)),
+        alt.X(
+            "cpu_ms:Q", title="CPU milliseconds an item (tick: the work alone)", axis=alt.Axis(tickCount=8)
+        ),
         colour(contents, legend=None),
         tooltip=["arm", alt.Tooltip("cpu_ms:Q", format=".1f"), alt.Tooltip("work_ms:Q", format=".1f")],
     )
@@ -60,10 +64,16 @@ def memory(contents: Contents) -> Drawn | None:
         alt.Y("arm:N", title=None, sort=arms(contents)),
         tooltip=["arm", *(alt.Tooltip(f"{name}:Q", format=",.0f") for name in ("peak_mib", "limit_mib"))],
     )
-    limit = base.mark_bar(height=16, color=QUIET, opacity=0.25).encode(alt.X("limit_mib:Q", title="MiB (grey: up to the limit)"))  # noqa: E501  # fmt: skip
+    x = alt.X("limit_mib:Q", title="MiB (grey: up to the limit)")
+    limit = base.mark_bar(height=16, color=QUIET, opacity=0.25).encode(x)
     peak = base.mark_bar(height=16).encode(alt.X("peak_mib:Q"), colour(contents, legend=None))
-    text = base.mark_text(align="left", dx=6, fontSize=11, color="currentColor").encode(alt.X("peak_mib:Q"), text="label:N")  # noqa: E501  # fmt: skip
-    shows = " ".join(f"{row.arm} used at most {_use(row)}: {row.would_do}." for row in records(rows) if row.arm in originals(contents))
+    text = base.mark_text(align="left", dx=6, fontSize=11, color="currentColor")
+    text = text.encode(alt.X("peak_mib:Q"), text="label:N")
+    shows = " ".join(
+        f"{row.arm} used at most {_use(row)}: {row.would_do}."
+        for row in records(rows)
+        if row.arm in originals(contents)
+    )
     return Drawn((limit + peak + text).properties(width=WIDTH, height=alt.Step(28)), rows, shows)
 
 
@@ -80,13 +90,14 @@ def failures(contents: Contents) -> Drawn | None:
         return None
     rows = rows.groupby(["arm", "phase", "outcome"], sort=False)["attempts"].sum().reset_index()
     found = [str(kind) for kind in FAILURES if (rows["outcome"] == kind).any()]
+    colours = [FAILURES[Outcome(kind)] for kind in found]
     chart = (
         alt.Chart(rows)
         .mark_bar(height=16)
         .encode(
             alt.X("attempts:Q", title="attempts that failed", axis=alt.Axis(tickMinStep=1, format="d")),
             alt.Y("arm:N", title=None, sort=arms(contents)),
-            alt.Color("outcome:N", title=None, scale=alt.Scale(domain=found, range=[FAILURES[Outcome(kind)] for kind in found])),
+            alt.Color("outcome:N", title=None, scale=alt.Scale(domain=found, range=colours)),
             tooltip=["arm", "phase", "outcome", "attempts"],
         )
         .properties(width=WIDTH, height=alt.Step(26))

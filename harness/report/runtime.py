@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import vl_convert as vlc
@@ -15,7 +16,7 @@ def runtime() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script. It takes two seconds to bundle, so it is kept for the next report
     in the user's cache folder, by version; where nothing can be written it is made anew each time.
     """
-    kept = _cache() / f"vega-{vlc.__version__}.js"
+    kept = _cache() / f"vega-{version('vl-convert-python')}.js"
     try:
         return kept.read_text(encoding="utf-8")
     except OSError:

@@ -35,7 +35,9 @@ def tune(contents: Contents) -> Drawn | None:
 
 def _plain(sizes: pd.DataFrame) -> pd.DataFrame:
     """Without the columns that hold lists, which a CSV cannot."""
-    return sizes[[name for name in sizes if not sizes[name].map(lambda value: isinstance(value, list | tuple)).any()]]
+    return sizes[
+        [name for name in sizes if not sizes[name].map(lambda value: isinstance(value, list | tuple)).any()]
+    ]
 
 
 def _panel(picture: Picture, placement: str, chosen: pd.DataFrame) -> Any:
