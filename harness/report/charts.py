@@ -38,9 +38,9 @@ def charts(contents: Contents) -> Iterator[Chart]:
     for key, title, text, source, draw in CHARTS:
         drawn = draw(contents)
         if drawn is not None:
-            yield Chart(
-                key, title, drawn.shows, text, source, drawn.rows, drawn.chart.to_dict(validate=False)
-            )
+            # Vega makes the description the picture's label for screen readers.
+            spec = drawn.chart.to_dict(validate=False) | {"description": f"{title}. {drawn.shows}"}
+            yield Chart(key, title, drawn.shows, text, source, drawn.rows, spec)
 
 
 CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
