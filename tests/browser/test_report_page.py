@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_headings_are_in_order_and_the_page_has_landmarks(opened: Any, report: P
     page = opened(report).page
     levels = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map(each => Number(each.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     assert page.query_selector("html[lang=en]") and page.query_selector("main") and page.query_selector("nav")
     assert page.query_selector("table:not(:has(caption)), th:not([scope])") is None
 

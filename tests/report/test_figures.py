@@ -22,6 +22,7 @@ from harness.analysis.timeline import timeline
 from harness.report.answer import answer, told
 from harness.report.assumptions import assumptions, costs
 from harness.report.contents import Contents
+from harness.report.failed import failure_tables
 from harness.report.html import csv_of
 from harness.runs import Run
 from tests.rows import an_event
@@ -106,7 +107,7 @@ def test_lanes_frozen_times_and_marks_of_a_block(run: Run) -> None:
     assert spans["b", "running"].lane == 2
     assert found.marks[["what", "at_s", "lane"]].to_numpy().tolist() == [["evicted", 9.5, 2]]
     use = found.use.set_index("at_s")["containers"]
-    assert use.max() == 2 and use.iloc[0] == 0
+    assert use.tolist()[0] == 0 and max(use.tolist()) == 2
 
 
 def test_the_block_in_which_most_happened_is_shown(run: Run) -> None:
@@ -185,3 +186,12 @@ def test_a_csv_link_holds_the_rows() -> None:
     head, _, rows = link.partition(",")
     assert head == "data:text/csv;charset=utf-8;base64"
     assert base64.b64decode(rows).decode() == 'a,b\n1.5,x\n2,"y,z"\n'
+
+
+def test_failures_are_counted_by_kind_and_text(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", blocks=3, failed_share=0.2)
+    (table,) = failure_tables(Contents(run))
+    failed = (run.attempts["outcome"] != "ok").sum()
+    assert sum(int(row[4]) for row in table.rows) == failed > 0
+    assert {tuple(row[2:4]) for row in table.rows} == {("error", "made to fail")}
+    assert failure_tables(Contents(make_run(tmp_path / "s", blocks=1))) == []
