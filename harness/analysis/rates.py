@@ -9,7 +9,7 @@ from harness.analysis.cells import CELL, valid_items
 from harness.runs import Run
 
 COLUMNS = ["phase", "arm", "at_s", "items_per_s", "low", "high"]
-LEAST_BINS, MOST_BINS = 12, 80
+LEAST_BINS, MOST_BINS = 24, 80
 ITEMS_PER_BIN = 3
 # Ends a curve when hardly any block still has items to finish: a last straggler would stretch the axis of all.
 LAST = 0.999

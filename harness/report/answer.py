@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -116,21 +117,21 @@ def _sure(advice: Advice) -> Fact:
 
 
 def _flip(advice: Advice) -> Fact:
-    question = "At what load does it flip?"
+    question = "Where does it flip?"
     if advice.second is None:
-        return Fact(question, "at none", ("There is no other placement left.",), MODELLED)
+        return Fact(question, "at no load", ("There is no other placement left.",), MODELLED)
     loads = [flip for flip in advice.flips if flip.over == "load"]
     others = [f"Also: {flip.text}." for flip in advice.flips if flip.over in {"speed", "free tier"}]
     if not loads:
         nowhere = "The same placement is cheapest from 1 to 10 billion items a month."
-        return Fact(question, "at none", (nowhere, *others), MODELLED)
+        return Fact(question, "at no load", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
-    told = [
-        f"{_where(flip, advice)} (95 %: {_items(flip.low)} to {_items(flip.high)})"
+    spans = [
+        f"{_where(flip, advice)}, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
         for flip in loads
-        if flip.low == flip.low
+        if not math.isnan(flip.low)
     ]
-    return Fact(question, f"{_where(nearest, advice)} a month", (*told, *others), MODELLED)
+    return Fact(question, f"{_where(nearest, advice)} a month", (*spans, *others), MODELLED)
 
 
 def _where(flip: Flip, advice: Advice) -> str:
@@ -150,18 +151,24 @@ def _speed(contents: Contents, best: str) -> Fact:
         for phase in own.index
     ]
     figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
-    return Fact("How long does an item take?", figure, tuple(lines), MEASURED)
+    return Fact("How fast?", figure, tuple(lines), MEASURED)
 
 
 def _others(compared: pd.DataFrame) -> str:
     return "; ".join(_ratio(row) for row in records(compared)) or "no other to compare"
 
 
-def _ratio(row: object) -> str:
-    arm, verdict, ratio = row.arm, row.verdict, units.ratio(row.ratio)  # type: ignore[attr-defined]
+def _ratio(row: Any) -> str:
+    arm, verdict, ratio = row.arm, row.verdict, units.ratio(row.ratio)
     if verdict == NO_DIFFERENCE:
         return f"{arm} no different"
-    return f"{arm} {ratio} times as long" + (", no claim yet" if verdict == TOO_FEW else "")
+    faster = row.ratio < 1
+    text = (
+        f"{arm} {units.ratio(1 / row.ratio)} times as fast"
+        if faster
+        else f"{arm} takes {ratio} times as long"
+    )
+    return text + (", no claim yet" if verdict == TOO_FEW else "")
 
 
 def _items(items: float) -> str:

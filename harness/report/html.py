@@ -51,7 +51,7 @@ def html(contents: Contents, found: Answer | None, tables: Tables) -> str:
 def pages() -> Environment:
     """Templates of pages; those that have tables or charts extend base.html.j2."""
     made = Environment(loader=PackageLoader("harness.report", "page"), autoescape=True, trim_blocks=True)
-    made.filters |= {"csv_of": csv_of, "sort_key": sort_key}
+    made.filters |= {"csv_of": csv_of, "sort_key": sort_key, "tied": tied}
     return made
 
 
@@ -66,6 +66,11 @@ def sort_key(cell: str) -> Markup:
     """The figure that a cell begins with, for sorting; nothing where it begins with none."""
     value = units.value(cell)
     return Markup("") if value is None else Markup(' data-v="{}"').format(f"{value:.9g}")
+
+
+def tied(text: str) -> str:
+    """The same with a space that no line ends at between a figure and its unit."""
+    return re.sub(r"(\d) (%|µs|ms|s|min|MB|MiB|GiB|million|billion)(?!\w)", "\\1\u00a0\\2", text)
 
 
 def script(text: str) -> Markup:

@@ -45,8 +45,8 @@ def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
     sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
     return [
-        *sweep, *failure_tables(contents), _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents),
-        *cost_tables(contents), _parts(contents),
+        *sweep, *failure_tables(contents), _comparison(contents), _cold(contents), *_pulls(contents),
+        *service_tables(contents), *cost_tables(contents), _parts(contents),
     ]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_the_first_screen_has_the_answer(opened: Any, report: Path) -> None:
     assert box["y"] + box["height"] <= 800
     text = page.inner_text(".answer")
     assert text.startswith("Use ")
-    for question in ("How much better?", "How sure?", "At what load does it flip?"):
+    for question in ("How much better?", "How sure?", "Where does it flip?"):
         assert question in text
     for label in ("measured", "modelled", "priced"):
         assert page.query_selector(f".answer .tag.{label}")

@@ -18,6 +18,7 @@ from harness.advice.question import Question
 from harness.analysis import units
 from harness.analysis.headroom import headroom
 from harness.analysis.rates import rates
+from harness.analysis.records import records
 from harness.analysis.timeline import timeline
 from harness.report.answer import answer, told
 from harness.report.assumptions import assumptions, costs
@@ -100,7 +101,7 @@ def test_lanes_frozen_times_and_marks_of_a_block(run: Run) -> None:
     ]  # fmt: skip
     found = timeline(with_events(run, events), ["function"])
     assert found is not None and found.block == 3
-    spans = {(row.container, row.state): row for row in found.spans.itertuples()}
+    spans = {(row.container, row.state): row for row in records(found.spans)}
     assert (spans["a", "frozen"].start_s, spans["a", "frozen"].end_s) == (3, 6)
     assert (spans["b", "frozen"].start_s, spans["b", "frozen"].end_s) == (7, 10), "until it ends"
     assert spans["c", "running"].lane == spans["a", "running"].lane, "a's lane is free again"

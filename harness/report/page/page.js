@@ -2,7 +2,7 @@
 const ink = { labelColor: "currentColor", titleColor: "currentColor" };
 const config = {
   background: "transparent", font: "system-ui, sans-serif", view: { stroke: "transparent" },
-  axis: { ...ink, gridColor: "rgba(128,128,128,.22)", domainColor: "#888", tickColor: "#888", labelFontSize: 11,
+  axis: { ...ink, gridColor: "rgba(128,128,128,.22)", domainColor: "#888", tickColor: "#888", labelFontSize: 11, labelSeparation: 6,
     titleFontSize: 11.5, titleFontWeight: 500 },
   legend: { ...ink, orient: "top", labelFontSize: 12, titleFontSize: 11.5, titleFontWeight: 500, labelLimit: 400, columns: 10 },
   header: { ...ink, labelFontSize: 12 }, title: { color: "currentColor", anchor: "start", fontSize: 12 },
