@@ -17,6 +17,8 @@ MIB = 2**20
 SPARE = 0.2
 # The kernel takes back cached files at the limit, so a peak just below it says that no less was tried.
 AT_LIMIT = 0.98
+# Beyond this, the limit was none: plain processes have one that is only watched.
+OVER_LIMIT = 1.02
 # From 128 MB in steps of 1 MB. Source: AWS Lambda Developer Guide, "Configure Lambda function memory", read 2026-11-23.
 LEAST_FUNCTION_MB = 128
 
@@ -33,16 +35,15 @@ def headroom(run: Run) -> pd.DataFrame:
     rows = []
     for arm, about in arms(run).items():
         limit = (about.get("limits") or {}).get("memory_bytes")
-        peak = max(
-            (float(each[arm]) for each in (peaks, seen) if arm in each and each[arm] > 0), default=math.nan
-        )
+        # What the sampler read of control groups, and only without it what attempts brought.
+        peak = next((float(each[arm]) for each in (peaks, seen) if arm in each and each[arm] > 0), math.nan)
         if limit and not math.isnan(peak):
             rows.append((arm, peak, float(limit), *_would_do(about, peak, float(limit))))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _would_do(about: dict[str, Any], peak_bytes: float, limit_bytes: float) -> tuple[float, str]:
-    if peak_bytes >= AT_LIMIT * limit_bytes:
+    if AT_LIMIT * limit_bytes <= peak_bytes <= OVER_LIMIT * limit_bytes:
         return math.nan, "it reached its limit, so what would do is not known"
     needed_mb = math.ceil(peak_bytes * (1 + SPARE) / MIB)
     if about["placement"] == "function":

@@ -17,6 +17,7 @@ PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F
 WIDTH = 780
 # Neither an arm nor a part, in both themes.
 QUIET = "#888888"
+LETTER_PX, SYMBOL_PX = 7, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,17 @@ def originals(contents: Contents) -> list[str]:
     return [arm for arm in arms(contents) if not known[arm].get("duplicate_of")]
 
 
-def colour(contents: Contents, only: list[str] | None = None, **more: Any) -> alt.Color:
+def colour(
+    contents: Contents, only: list[str] | None = None, *, legend: bool = True, opaque: bool = False
+) -> alt.Color:
     """One colour an arm, the same in every chart; the legend has those in `only`, or all of them."""
     known = arms(contents)
     colours = {arm: PALETTE[index % len(PALETTE)] for index, arm in enumerate(known)}
     shown = known if only is None else [arm for arm in known if arm in only]
     scale = alt.Scale(domain=shown, range=[colours[arm] for arm in shown])
-    return alt.Color("arm:N", title="arm", scale=scale, **more)
+    columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
+    shape = alt.Legend(columns=columns, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
+    return alt.Color("arm:N", title="arm", scale=scale, legend=shape)
 
 
 def phases(contents: Contents) -> alt.Row:

@@ -36,7 +36,7 @@ def cost(contents: Contents) -> Drawn | None:
             alt.X("usd_per_million:Q", title="US dollars per million items (log)",
                   axis=alt.Axis(format="$,~r", tickCount=8), scale=alt.Scale(type="log")),
             alt.Y("row:N", title=None, sort=None),
-            colour(contents, legend=None),
+            colour(contents, legend=False),
             alt.Shape("label:N", title=None, legend=symbol),
             tooltip=["arm", "phase", "basis", "label", alt.Tooltip("usd_per_million:Q", format="$.2f"), "formula"],
         )
@@ -66,7 +66,7 @@ def load(contents: Contents) -> Drawn | None:
         "y": alt.Y("usd:Q", title="US dollars a month (log)", scale=alt.Scale(type="log"), axis=dollars),
     }
     usd = [alt.Tooltip("items:Q", format=",.0f"), alt.Tooltip("usd:Q", format="$,.2f")]
-    shown = colour(contents, list(rows["arm"].unique()), legend=alt.Legend(symbolOpacity=1))
+    shown = colour(contents, list(rows["arm"].unique()), opaque=True)
     points = _points(contents, rows)
     base, rings = alt.Chart(rows), alt.Chart(points)
     switched = rows["speed"].nunique() > 1
@@ -75,8 +75,10 @@ def load(contents: Contents) -> Drawn | None:
     chart = alt.layer(
         base.mark_area(opacity=0.2).encode(axes["x"], alt.Y("low:Q"), alt.Y2("high:Q"), shown),
         base.mark_line(strokeWidth=2).encode(**axes, color=shown, tooltip=["arm", *usd]),
-        rings.mark_point(size=140, color=QUIET, strokeWidth=2).encode(**axes, tooltip=["pair", "change", *usd]),
     )  # fmt: skip
+    if len(points):
+        ring = rings.mark_point(size=140, color=QUIET, strokeWidth=2)
+        chart += ring.encode(**axes, tooltip=["pair:N", "change:N", *usd])
     if switched:
         chart = chart.add_params(alt.param(name="speed", value=1), alt.param(name="free", value=0))
     told = [f"{row.pair} at {row.items:,.0f} items ({row.change})" for row in records(points[points["now"]])]

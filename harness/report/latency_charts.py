@@ -67,7 +67,7 @@ def percentiles(contents: Contents) -> Drawn | None:
     base = alt.Chart(rows).encode(
         alt.Y("arm:N", title=None, sort=arms(contents)),
         alt.YOffset("percentile:N", sort=list(QUANTILES)),
-        colour(contents, legend=None),
+        colour(contents, legend=False),
         tooltip=["arm", "percentile", *tips],
     )
     bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(alt.X("low:Q"), alt.X2("high:Q"))

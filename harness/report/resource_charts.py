@@ -38,17 +38,18 @@ def cpu(contents: Contents) -> Drawn | None:
         alt.X(
             "cpu_ms:Q", title="CPU milliseconds an item (tick: the work alone)", axis=alt.Axis(tickCount=8)
         ),
-        colour(contents, legend=None),
+        colour(contents, legend=False),
         tooltip=["arm", alt.Tooltip("cpu_ms:Q", format=".1f"), alt.Tooltip("work_ms:Q", format=".1f")],
     )
     work = base.mark_tick(color="currentColor", thickness=3, height=22).encode(alt.X("work_ms:Q"))
+    layers = alt.layer(bars, work) if rows["work_cpu_s_per_item"].notna().any() else bars
     told = [
         f"{row.arm} {units.duration(row.cpu_s_per_item)}, of which the work {units.duration(row.work_cpu_s_per_item)}"
         for row in records(rows)
         if row.arm in originals(contents)
     ]
     shows = f"CPU time an item took: {'; '.join(told)}."
-    return Drawn((bars + work).properties(width=WIDTH, height=alt.Step(28)), rows, shows)
+    return Drawn(layers.properties(width=WIDTH, height=alt.Step(28)), rows, shows)
 
 
 def memory(contents: Contents) -> Drawn | None:
@@ -66,7 +67,7 @@ def memory(contents: Contents) -> Drawn | None:
     )
     x = alt.X("limit_mib:Q", title="MiB (grey: up to the limit)")
     limit = base.mark_bar(height=16, color=QUIET, opacity=0.25).encode(x)
-    peak = base.mark_bar(height=16).encode(alt.X("peak_mib:Q"), colour(contents, legend=None))
+    peak = base.mark_bar(height=16).encode(alt.X("peak_mib:Q"), colour(contents, legend=False))
     text = base.mark_text(align="left", dx=6, fontSize=11, color="currentColor")
     text = text.encode(alt.X("peak_mib:Q"), text="label:N")
     shows = " ".join(

@@ -44,9 +44,7 @@ def _rate_panel(
     contents: Contents, shown: list[str], phase: str, rows: pd.DataFrame, paced: tuple[float, float] | None
 ) -> Any:
     x = alt.X("at_s:Q", title="seconds since the first item of the phase was due")
-    base = alt.Chart(rows.drop(columns="phase")).encode(
-        x, colour(contents, shown, legend=alt.Legend(symbolOpacity=1))
-    )
+    base = alt.Chart(rows.drop(columns="phase")).encode(x, colour(contents, shown, opaque=True))
     tips = [alt.Tooltip(f"{name}:Q", format=".3~g") for name in ("at_s", "items_per_s", "low", "high")]
     layers = [
         base.mark_area(opacity=0.15, interpolate="step-after").encode(alt.Y("low:Q"), alt.Y2("high:Q")),
@@ -95,7 +93,7 @@ def timeline(contents: Contents) -> Drawn | None:
     ).resolve_scale(color="shared")
     happened = found.marks["what"].value_counts()
     told = [
-        f"{arm} ran {own['container'].nunique()} containers, at most {int(own['lane'].max())} at once"
+        f"{arm} ran {own['container'].nunique()} container(s), at most {int(own['lane'].max())} at once"
         for arm, own in found.spans.groupby("arm", sort=False)
     ]
     marks = (

@@ -146,6 +146,12 @@ def test_a_peak_at_the_limit_says_nothing_of_what_would_do(run: Run) -> None:
     assert table["would_do"].str.contains("not known").all()
 
 
+def test_a_peak_beyond_a_limit_that_was_only_watched_does_say_it(run: Run) -> None:
+    arms = {name: about | {"limits": about["limits"] | {"memory_bytes": 20 * MIB}} for name, about in run.manifest["arms"].items()}  # noqa: E501  # fmt: skip
+    table = headroom(replace(run, manifest=run.manifest | {"arms": arms}))
+    assert table["would_do_mb"].notna().all()
+
+
 def test_the_answer_is_that_of_the_advice(run: Run) -> None:
     found, advice = answer(Contents(run)), advise(run)
     assert found is not None and advice.best is not None and advice.second is not None
