@@ -57,8 +57,9 @@ lock: ## Bring the lock files up to date (UPGRADE=1: to the newest versions)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra build -o requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra build --extra dev \
 		--constraints requirements.lock -o requirements-dev.lock
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) workloads/thumbnail/requirements.in \
-		--constraints requirements.lock -o workloads/thumbnail/requirements.lock
+	@for file in workloads/*/requirements.in; do \
+		$(COMPILE) $(if $(UPGRADE),--upgrade) $$file --constraints requirements.lock -o $${file%.in}.lock; \
+	done
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/conformance/python/requirements.in \
 		--constraints requirements.lock -o tests/conformance/python/requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) tests/benchmarks/requirements.in -o tests/benchmarks/requirements.lock

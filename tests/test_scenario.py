@@ -73,7 +73,12 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ("[placements.function]", "[placements.function]\ntimeout_s = 901", ["timeout_s", "900", "901"]),
         ('aa = "function"', 'aa = "lambda"', ["aa", "'lambda'", "function", "batch"]),
         ("vcpu_budget = 1.0", "vcpu_budget = 0.25", ["vcpu 0.5 exceeds vcpu_budget 0.25"]),
-        ('workload = "thumbnail"', 'workload = "nothing"', ["workload", "'nothing'", "thumbnail"]),
+        (
+            'workload = "thumbnail"',
+            'workload = "nothing"',
+            ["workload", "'nothing'", "['archive', 'thumbnail']"],
+        ),
+        ('workload = "thumbnail"', 'workload = "noop"', ["workload", "'noop'", "<name>.py and corpus.py"]),
         ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),
         ('name = "mine"', 'name = "Not A Name"', ["name", "Not A Name"]),
         ("[size]", "[settings]\nsizes = [0]\n[size]", ["settings", "sizes", "1 to 4096", "0"]),

@@ -198,10 +198,13 @@ def pins(lock: Path) -> set[str]:
 def test_one_environment_serves_runtime_tests_and_image(root: Path) -> None:
     development = pins(root / "requirements-dev.lock")
     assert pins(root / "requirements.lock") <= development
-    assert pins(root / "workloads/thumbnail/requirements.lock") <= development
+    locks = sorted((root / "workloads").glob("*/requirements.lock"))
+    assert [lock.parent.name for lock in locks] == ["kit", "thumbnail"]
+    for lock in locks:
+        assert pins(root / "workloads/kit/requirements.lock") <= pins(lock) <= development
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "workloads/kit/requirements.lock"])
 def test_locks_have_hashes_and_name_no_place(root: Path, lock: str) -> None:
     text = (root / lock).read_text()
     assert text.count("==") > 10

@@ -19,7 +19,7 @@ from docker.errors import APIError, ImageNotFound
 from harness.engines import base_image, wheels
 from harness.engines.base import LABEL, EngineError
 
-# What lies in a workload's folder for the host alone, which makes the corpus and reads the scenarios.
+# What lies in the folder of a workload, or of the kit, for the host alone, which makes corpora and reads scenarios.
 _HOST_ONLY = frozenset(
     {"Dockerfile", "requirements.in", "requirements.lock", "corpus.py", "corpus", "scenarios"}
 )
@@ -41,9 +41,8 @@ class Image:
 def ensure_image(client: docker.DockerClient, workload: str, root: Path, say: Callable[[str], None]) -> Image:
     """The image of `root/workloads/<workload>`, built if this machine does not have it yet."""
     folder = root / "workloads" / workload
-    for name in ("Dockerfile", "requirements.lock"):
-        if not (folder / name).is_file():
-            raise EngineError(f"{folder / name} is missing: the image of {workload!r} needs it.")
+    if not folder.is_dir():
+        raise EngineError(f"{folder} is missing: there is no workload {workload!r}.")
     machine = architecture(client)
     base = base_image.ensure_base(client, machine, say)
     digest = _digest(folder, root, (machine, base.id))
@@ -76,6 +75,12 @@ def architecture(client: docker.DockerClient) -> str:
     return _ARCHITECTURES[name]
 
 
+def _own_or_common(folder: Path, name: str) -> Path:
+    """The workload's own Dockerfile or requirements.lock; the kit's, where it does without."""
+    own = folder / name
+    return own if own.is_file() else folder.parent / "kit" / name
+
+
 def _sources(folder: Path, root: Path) -> Iterator[Path]:
     """The files that go into the image: the package, the kit, the no-op that every run calibrates with, and this
     workload.
@@ -83,9 +88,8 @@ def _sources(folder: Path, root: Path) -> Iterator[Path]:
     package = root / "workloads"
     tops = [
         package / "__init__.py",
-        package / "kit",
         package / "noop",
-        *(p for p in folder.iterdir() if p.name not in _HOST_ONLY),
+        *(p for half in (package / "kit", folder) for p in half.iterdir() if p.name not in _HOST_ONLY),
     ]
     for top in tops:
         for path in [top] if top.is_file() else top.rglob("*"):
@@ -95,7 +99,8 @@ def _sources(folder: Path, root: Path) -> Iterator[Path]:
 
 def _digest(folder: Path, root: Path, identity: tuple[str, ...]) -> str:
     whole = hashlib.sha256(repr((identity, wheels.platforms(identity[0]))).encode())
-    for path in sorted([*_sources(folder, root), folder / "Dockerfile", folder / "requirements.lock"]):
+    files = [_own_or_common(folder, name) for name in ("Dockerfile", "requirements.lock")]
+    for path in sorted([*_sources(folder, root), *files]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         whole.update(f"\n{path.relative_to(root).as_posix()} {content}".encode())
     return whole.hexdigest()
@@ -103,12 +108,12 @@ def _digest(folder: Path, root: Path, identity: tuple[str, ...]) -> str:
 
 def _fill(context: Path, folder: Path, root: Path, architecture: str) -> None:
     """Lay out what the Dockerfile copies: itself, `site/` and `workloads/`."""
-    shutil.copy(folder / "Dockerfile", context / "Dockerfile")
+    shutil.copy(_own_or_common(folder, "Dockerfile"), context / "Dockerfile")
     for path in _sources(folder, root):
         copy = context / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
-    wheels.install(folder / "requirements.lock", context / "site", architecture)
+    wheels.install(_own_or_common(folder, "requirements.lock"), context / "site", architecture)
     # Commands of packages are of no use there: they name this machine's interpreter.
     shutil.rmtree(context / "site" / "bin", ignore_errors=True)
     # The image's user is nobody in particular, and this machine's umask may be strict.

@@ -12,11 +12,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from harness.clock import Clock
 from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Exit, Pulled, Puller
 from harness.rows import Attempt, Event
+from harness.scenario import WORKLOADS
 
 
 class Recorder(Protocol):
@@ -108,6 +109,18 @@ class Bench:
     def container_name(self, suffix: str) -> str:
         """Unique on this machine: run, block, arm and suffix."""
         return f"{self.run}-b{self.block}-{self.arm}-{suffix}".replace(".", "").lower()
+
+    def entry_point(self, kind: Literal["job", "service"]) -> tuple[str, ...]:
+        """The command of the workload's own module of this name, or the kit's where it has none."""
+        if (WORKLOADS / self.workload / f"{kind}.py").is_file():
+            return "python3", "-m", f"workloads.{self.workload}.{kind}"
+        return "python3", "-m", "workloads.kit", kind, self.workload
+
+    def handler(self) -> str:
+        """The Lambda handler in the workload's own module `function`, or the kit's where it has none."""
+        if (WORKLOADS / self.workload / "function.py").is_file():
+            return f"workloads.{self.workload}.function.handler"
+        return f"workloads.kit.handlers.{self.workload}"
 
     def environment(self) -> dict[str, str]:
         """What the workload's entry points read, the same in every placement."""

@@ -228,7 +228,7 @@ CHARTS = [
     (
         "parts", "Where the time went",
         "Mean seconds of an item, split into its parts, cold and warm apart. A long queue means waiting for a free "
-        "container; create, start and init are the cold start; work is the thumbnail itself.",
+        "container; create, start and init are the cold start; work is the workload itself.",
         "attempts.parquet", parts,
     ),
     (

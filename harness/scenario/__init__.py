@@ -19,10 +19,11 @@ from harness.scenario.placements import Strict
 from harness.scenario.registry import RegistrySettings
 from harness.scenario.service import ServiceSettings
 from workloads.kit.errors import BadSettings
+from workloads.kit.step import Settings
 
 __all__ = [
     "ROOT", "WORKLOADS", "BatchSettings", "CorpusSettings", "FunctionSettings", "Phase", "PlacementSettings",
-    "RegistrySettings", "Scenario", "ScenarioError", "ServiceSettings", "find", "load",
+    "RegistrySettings", "Scenario", "ScenarioError", "ServiceSettings", "find", "load", "workloads",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,7 +38,7 @@ class ScenarioError(ValueError):
 
 
 class CorpusSettings(Strict):
-    """Which pictures (or other inputs) are worked on: `items` of them, made by the seeded recipe of the workload."""
+    """Which inputs are worked on: `items` of them, made by the seeded recipe of the workload."""
 
     items: Annotated[int, Field(ge=1, le=100_000)] = 24
     seed: Annotated[int, Field(ge=0)] = 1
@@ -137,6 +138,12 @@ def find(name_or_path: str) -> Path:
     return shipped[name_or_path]
 
 
+def workloads() -> list[str]:
+    """The names of the workloads that a scenario may run. The no-op has no corpus: it calibrates every run instead."""
+    found = (file.parent for file in WORKLOADS.glob("*/corpus.py"))
+    return sorted(folder.name for folder in found if (folder / f"{folder.name}.py").is_file())
+
+
 def load(path: Path) -> Scenario:
     """Read and check a scenario file; ScenarioError if anything in it is wrong."""
     try:
@@ -149,9 +156,11 @@ def load(path: Path) -> Scenario:
         scenario = Scenario.model_validate(_with_defaults(data))
     except ValidationError as error:
         raise ScenarioError("\n".join(f"{path}: {_line(e)}" for e in error.errors())) from None
-    known = sorted(p.parent.name for p in WORKLOADS.glob("*/Dockerfile"))
-    if scenario.workload not in known:
-        raise ScenarioError(f"{path}: workload: got {scenario.workload!r}; allowed: {known}")
+    if scenario.workload not in (known := workloads()):
+        raise ScenarioError(
+            f"{path}: workload: got {scenario.workload!r}; allowed: {known}. "
+            f"One is a folder {WORKLOADS}/<name> with <name>.py and corpus.py"
+        )
     folder = WORKLOADS / scenario.workload
     for name, placement in scenario.placements.items():
         for step in placement.steps if isinstance(placement, BatchSettings) else ():
@@ -161,9 +170,8 @@ def load(path: Path) -> Scenario:
                     f"{path}: placements.{name}.steps: got {step.name!r}; allowed are modules of the workload: {found}"
                 )
     _check_prices(path, scenario)
-    settings = importlib.import_module(f"workloads.{scenario.workload}.settings").Settings
     try:
-        settings.parse(scenario.settings)
+        _settings_of(scenario.workload).parse(scenario.settings)
     except BadSettings as error:
         raise ScenarioError(f"{path}: settings: {error}") from None
     return scenario
@@ -176,6 +184,14 @@ def _check_prices(path: Path, scenario: Scenario) -> None:
         load_book(scenario.region).with_overrides(scenario.prices)
     except PriceError as error:
         raise ScenarioError(f"{path}: {error}") from None
+
+
+def _settings_of(workload: str) -> type[Settings]:
+    """The `Settings` of the workload's module `settings`; without one it has none to set."""
+    if not (WORKLOADS / workload / "settings.py").is_file():
+        return Settings
+    found: type[Settings] = importlib.import_module(f"workloads.{workload}.settings").Settings
+    return found
 
 
 def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:

@@ -143,8 +143,8 @@ def test_broken_dockerfile_shows_what_the_build_said(
 
 
 @pytest.mark.docker
-def test_workload_without_dockerfile_is_named(docker_client: docker.DockerClient, root: Path) -> None:
-    with pytest.raises(EngineError, match=r"workloads/nothing/Dockerfile is missing"):
+def test_workload_that_is_not_there_is_named(docker_client: docker.DockerClient, root: Path) -> None:
+    with pytest.raises(EngineError, match=r"workloads/nothing is missing: there is no workload 'nothing'"):
         ensure_image(docker_client, "nothing", root, print)
 
 
@@ -159,6 +159,10 @@ def digest(tree: Path) -> str:
         ("thumbnail/requirements.lock", True),
         ("thumbnail/new.py", True),
         ("kit/new.py", True),
+        ("kit/Dockerfile", True),
+        ("kit/requirements.lock", False),
+        ("kit/requirements.in", False),
+        ("kit/corpus.py", False),
         ("thumbnail/scenarios/new.toml", False),
         ("thumbnail/corpus.py", False),
         ("thumbnail/requirements.in", False),
@@ -173,6 +177,18 @@ def test_name_depends_on_what_goes_in_and_nothing_else(tree: Path, path: str, ch
     with file.open("a") as opened:
         opened.write("# changed\n")
     assert (digest(tree) != before) is changes
+
+
+def test_a_workload_without_a_lock_file_has_the_kits_packages(tree: Path) -> None:
+    def archive_digest() -> str:
+        return image._digest(tree / "workloads/archive", tree, ("x86_64", "sha256:base"))
+
+    digests = [archive_digest()]
+    for path in ("kit/requirements.lock", "archive/requirements.lock", "archive/Dockerfile"):
+        with (tree / "workloads" / path).open("a") as opened:
+            opened.write("# changed\n")
+        digests.append(archive_digest())
+    assert len(set(digests)) == 4
 
 
 def test_base_without_registry_or_mmdebstrap_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import docker
@@ -79,6 +80,8 @@ def carry_out(
     items: Sequence[str],
     gap_s: float = 0.0,
     during: Callable[[Engine, Ledger], Any] | None = None,
+    workload: str = "thumbnail",
+    asked: Mapping[str, Any] = MappingProxyType({"sizes": [128], "format": "jpeg"}),
 ) -> Ledger:
     ledger = Ledger()
 
@@ -87,9 +90,9 @@ def carry_out(
         clock = RunClock()
         driver = Driver(clock, ThreadPacer(clock), NO_LIMIT)
         bench = Bench(
-            run=f"test-{next(NUMBERS)}", block=0, warmup=False, arm=chosen.kind, workload="thumbnail",
+            run=f"test-{next(NUMBERS)}", block=0, warmup=False, arm=chosen.kind, workload=workload,
             engine=engine, clock=clock, recorder=ledger, watcher=ledger, store_in=pictures,
-            store_out=out, settings={"sizes": [128], "format": "jpeg"},
+            store_out=out, settings=asked,
         )  # fmt: skip
         placement = registry.build(bench, chosen)
         phase = PlannedPhase("steady", tuple(items), np.arange(len(items), dtype=np.float64) * gap_s)

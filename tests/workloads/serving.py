@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -91,12 +91,14 @@ class Service:
 
 
 @contextmanager
-def served(module: str, folder: Path, environ: Mapping[str, str], *command: str) -> Iterator[Service]:
+def served(
+    module: str, folder: Path, environ: Mapping[str, str], *command: str, arguments: Sequence[str] = ()
+) -> Iterator[Service]:
     """The service of a module; fails unless it is healthy in time and ends with 0."""
     (port,) = free_ports(1)
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            [*command, sys.executable, "-m", module, "--host", "127.0.0.1", "--port", str(port)],
+            [*command, sys.executable, "-m", module, *arguments, "--host", "127.0.0.1", "--port", str(port)],
             env={**os.environ, **environ}, stdout=stdout, stderr=stderr,
         )  # fmt: skip
     service = Service(process, port, folder)

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.workloads.pictures import encode, pixels
+from workloads.kit.corpus import MANIFEST, Corpus
 from workloads.kit.errors import CorpusUnavailable
 from workloads.thumbnail import photographs
-from workloads.thumbnail.corpus import MANIFEST, Corpus, build, from_folder
+from workloads.thumbnail.corpus import RECIPE, recipe
 from workloads.thumbnail.recipe import draw
 from workloads.thumbnail.thumbnail import thumbnail
 
@@ -28,7 +29,7 @@ def sources() -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Corpus:
-    return build(tmp_path_factory.mktemp("corpus") / "pictures", ITEMS, SEED)
+    return RECIPE.build(tmp_path_factory.mktemp("corpus") / "pictures", ITEMS, SEED)
 
 
 def manifest(corpus: Corpus) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def manifest(corpus: Corpus) -> dict[str, Any]:
 
 
 def test_every_picture_is_as_the_manifest_says(built: Corpus) -> None:
-    told = manifest(built)["pictures"]
+    told = manifest(built)["items"]
     assert [entry["key"] for entry in told] == list(built.keys)
     for entry in told:
         data = (built.root / entry["key"]).read_bytes()
@@ -49,17 +50,17 @@ def test_every_picture_is_as_the_manifest_says(built: Corpus) -> None:
 
 
 def test_every_picture_is_credited(built: Corpus) -> None:
-    for entry in manifest(built)["pictures"]:
+    for entry in manifest(built)["items"]:
         assert entry["title"] and entry["author"]
         assert entry["licence"].startswith("CC")
         assert entry["licence_url"].startswith("https://creativecommons.org/")
-    assert "cropped" in manifest(built)["changes"]
+        assert "cropped" in entry["changes"]
 
 
 def test_the_same_seed_gives_the_same_files(built: Corpus, tmp_path: Path) -> None:
-    again = build(tmp_path / "again", ITEMS, SEED)
+    again = RECIPE.build(tmp_path / "again", ITEMS, SEED)
     assert (again.keys, again.digest) == (built.keys, built.digest)
-    other = build(tmp_path / "other", 2, SEED + 1)
+    other = RECIPE.build(tmp_path / "other", 2, SEED + 1)
     assert other.digest != built.digest
 
 
@@ -67,21 +68,25 @@ def test_a_corpus_that_is_there_is_used(built: Corpus, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", "")
     nowhere = Path("/nonexistent")
     before = [(built.root / key).stat().st_mtime_ns for key in built.keys]
-    assert build(built.root, ITEMS, SEED, sources=nowhere) == built
+    assert recipe(sources=nowhere).build(built.root, ITEMS, SEED) == built
     assert [(built.root / key).stat().st_mtime_ns for key in built.keys] == before
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "other seed"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "other seed", "older layout"])
 def test_a_corpus_that_is_not_right_is_built_again(tmp_path: Path, sources: Path, damage: str) -> None:
-    first = build(tmp_path / "c", 1, SEED)
+    first = RECIPE.build(tmp_path / "c", 1, SEED)
     path = first.root / first.keys[0]
     if damage == "changed":
         path.write_bytes(b"changed")
     elif damage == "missing":
         path.unlink()
+    elif damage == "older layout":
+        older = manifest(first)
+        older["pictures"] = older.pop("items")
+        (first.root / MANIFEST).write_text(json.dumps(older))
     told: list[tuple[int, int]] = []
-    again = build(
-        tmp_path / "c", 1, SEED + (damage == "other seed"), lambda done, all: told.append((done, all))
+    again = recipe(lambda done, all: told.append((done, all))).build(
+        tmp_path / "c", 1, SEED + (damage == "other seed")
     )
     assert told == [(1, 1)]
     assert (again.digest == first.digest) == (damage != "other seed")
@@ -90,20 +95,20 @@ def test_a_corpus_that_is_not_right_is_built_again(tmp_path: Path, sources: Path
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        build(tmp_path / "c", 1, SEED, sources=tmp_path / "none")
+        recipe(sources=tmp_path / "none").build(tmp_path / "c", 1, SEED)
     assert not list(tmp_path.iterdir())
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     with pytest.raises(ValueError, match="is no corpus: choose another folder"):
-        build(tmp_path, 1, SEED)
+        RECIPE.build(tmp_path, 1, SEED)
     assert (tmp_path / "diary.txt").exists()
 
 
 def test_a_corpus_has_items(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="items is 0"):
-        build(tmp_path / "c", 0, SEED)
+        RECIPE.build(tmp_path / "c", 0, SEED)
 
 
 class TestRecipe:
@@ -183,7 +188,7 @@ class TestOwnFolder:
         (tmp_path / "deep").mkdir()
         for name in ("b.JPG", "a.png", "deep/c.webp", "notes.txt"):
             (tmp_path / name).write_bytes(encode(pixels(8, 8)))
-        corpus = from_folder(tmp_path)
+        corpus = RECIPE.from_folder(tmp_path)
         assert corpus.root == tmp_path
         assert corpus.keys == ("a.png", "b.JPG", "deep/c.webp")
         assert corpus.description == f"3 pictures of {tmp_path}"
@@ -193,9 +198,9 @@ class TestOwnFolder:
         digests = []
         for data in (b"one", b"two", b"one"):
             path.write_bytes(data)
-            digests.append(from_folder(tmp_path).digest)
+            digests.append(RECIPE.from_folder(tmp_path).digest)
         path.rename(tmp_path / "b.jpg")
-        digests.append(from_folder(tmp_path).digest)
+        digests.append(RECIPE.from_folder(tmp_path).digest)
         assert digests[0] == digests[2]
         assert len(set(digests)) == 3
 
@@ -204,4 +209,4 @@ class TestOwnFolder:
             with pytest.raises(
                 CorpusUnavailable, match=r"holds no pictures: looked for files that end in \.jpg"
             ):
-                from_folder(folder)
+                RECIPE.from_folder(folder)

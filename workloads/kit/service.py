@@ -3,7 +3,7 @@
     GET  /healthz                                     200 {"status": "ok"}; 503 while stopping, or when stuck
     GET  /metrics                                     Prometheus metrics
     POST /thumbnail  {"item": "photos/0001.jpg"}      the item's result as JSON
-    POST /thumbnail  image/* body                     the first output's bytes, nothing stored
+    POST /thumbnail  any other body, such as image/*  the first output's bytes, nothing stored
 
 Work runs in threads, so that probes are answered meanwhile. An answer's X-Queue-S tells how long it waited for one.
 """
@@ -31,7 +31,11 @@ from workloads.kit.service_settings import ServiceSettings
 from workloads.kit.step import Workload, open_early, run_item, settings_from
 
 T = TypeVar("T")
-EXPECTED = 'expected a JSON body {"item": "<key>"} or an image with Content-Type: image/*'
+EXPECTED = (
+    'expected a JSON body {"item": "<key>"}, or the bytes of an item with a Content-Type such as image/jpeg'
+)
+# What curl and other clients call a body of which they were told nothing is JSON here.
+_JSON = ("", "application/json", "application/x-www-form-urlencoded")
 
 
 def make_app(work: Workload, environ: Mapping[str, str] = os.environ) -> Starlette:
@@ -107,9 +111,9 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._timeout_s), self._bodies.held(request) as body:
                 phase = "work"
-                if request.headers.get("content-type", "").startswith("image/"):
-                    return await self._convert(request, body)
-                return await self._item(request, _item_of(body))
+                if request.headers.get("content-type", "").partition(";")[0].strip().lower() in _JSON:
+                    return await self._item(request, _item_of(body))
+                return await self._convert(request, body)
         except TimeoutError:
             if phase == "body":
                 raise HTTPException(408, f"the body did not arrive within {self._timeout_s:g} s") from None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 from workloads.kit.errors import BadSettings, ItemError
 from workloads.kit.store import Store, open_store
 from workloads.kit.table import Table, open_table
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,59 @@ class Workload(Protocol):
 
     def __call__(self, data: bytes, settings: Mapping[str, Any], /) -> Work:
         """Turn an item's bytes into outputs and a row."""
+
+
+def setting(default: T, right: Callable[[Any], bool], allowed: str) -> T:
+    """A field of Settings: its default, and which values are right, as a test and in words."""
+    return field(default=default, metadata={"right": right, "allowed": allowed})
+
+
+def whole(default: int, least: int, most: int) -> int:
+    """A field of Settings that holds a whole number within these limits."""
+    return setting(
+        default, lambda value: is_whole(value, least, most), f"a whole number of {least} to {most}"
+    )
+
+
+def is_whole(value: object, least: int, most: int) -> bool:
+    """Whether the value is a whole number within these limits; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+class Settings:
+    """What may be set of a workload: nothing, or the fields of a frozen dataclass below this class.
+
+    @dataclass(frozen=True, slots=True)
+    class Resizing(Settings):
+        quality: int = whole(80, 1, 100)
+
+    Resizing.parse({"quality": 90})
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from plain values, lists as tuples; what is absent has its default. Raises BadSettings."""
+        known = {each.name for each in fields(cls)} if is_dataclass(cls) else set[str]()
+        if unknown := sorted(values.keys() - known):
+            allowed = ", ".join(sorted(known)) or "none"
+            raise BadSettings(f"unknown settings {', '.join(unknown)}; known: {allowed}")
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        )
+
+    def __post_init__(self) -> None:
+        """Check every field; one who overrides this calls it by `Settings.__post_init__(self)`."""
+        for each in fields(self):  # type: ignore[arg-type]  # dataclasses alone call this
+            value = getattr(self, each.name)
+            require(each.name, value, each.metadata["right"](value), each.metadata["allowed"])
+
+
+def require(name: str, value: object, right: bool, allowed: str) -> None:
+    """Raise BadSettings, which names setting, value and what is allowed, unless the value is right."""
+    if not right:
+        raise BadSettings(f"setting {name} is {value!r}; it must be {allowed}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,7 @@
 import sys
 
 from workloads.kit.server import main
-from workloads.kit.service import make_app
 from workloads.noop.noop import noop
 
 if __name__ == "__main__":
     sys.exit(main(noop))
-app = make_app(noop)

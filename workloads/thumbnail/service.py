@@ -3,9 +3,7 @@
 import sys
 
 from workloads.kit.server import main
-from workloads.kit.service import make_app
 from workloads.thumbnail.thumbnail import thumbnail
 
 if __name__ == "__main__":
     sys.exit(main(thumbnail))
-app = make_app(thumbnail)

@@ -181,7 +181,7 @@ def define(bench: Bench, settings: BatchSettings) -> JobDefinition:
     )
     return JobDefinition(
         name=bench.workload,
-        command=("python3", "-m", f"workloads.{bench.workload}.job"),
+        command=bench.entry_point("job"),
         vcpu=settings.vcpu,
         memory_mb=settings.memory_mb,
         retries=RetryStrategy(attempts=settings.attempts, rules=rules),

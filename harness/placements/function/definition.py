@@ -78,7 +78,7 @@ async def define(bench: Bench, settings: FunctionSettings) -> Definition:
 async def _handler(bench: Bench, settings: FunctionSettings) -> str:
     """What runtimes find in _HANDLER: for an image, the last word of its command."""
     if settings.image is None:
-        return f"workloads.{bench.workload}.function.handler"
+        return bench.handler()
     command = settings.command or await bench.engine.default_command(settings.image)
     return command[-1] if command else ""
 

@@ -111,13 +111,11 @@ class TaskRunner:
         }
         return ContainerSpec(
             name=bench.container_name(task.name),
-            command=(
-                "python3", "-m", f"workloads.{bench.workload}.service", "--host", "{host}", "--port", "{port}",
-            ),
+            command=(*bench.entry_point("service"), "--host", "{host}", "--port", "{port}"),
             environment={**bench.environment(), **own, **task.revision.environment},
             limits=limits(settings),
             readable=(bench.store_in,),
             writable=(bench.store_out,),
             network="peers" if bench.engine.load_balancer else "harness",
             port=PORT,
-        )  # fmt: skip
+        )

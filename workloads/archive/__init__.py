@@ -1,0 +1,1 @@
+"""The archive workload: a gzip file in, a smaller xz file out."""
