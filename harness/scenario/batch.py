@@ -41,6 +41,8 @@ class BatchSettings(Sized):
     - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
     - `interruption_mean_s`: each Spot instance is interrupted after a time drawn from an exponential distribution.
     - `steps` are further jobs, each of which waits for the one before (`dependsOn`), the first for the items' own.
+    - `image`, `command`: a container image of the user's own, in any language, in place of the workload. It is told the
+      items of its job in ITEMS, a JSON list, and has done all of them if it ends with 0; it has no network and no store.
     - `time_scale` multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice.
     """
 
@@ -64,6 +66,13 @@ class BatchSettings(Sized):
     interruption_mean_s: Annotated[float, Field(gt=0)] | None = None
     time_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     steps: Annotated[tuple[StepSettings, ...], Field(max_length=10)] = ()
+    image: str | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def own_images(self) -> tuple[str, ...]:
+        """That which it runs in place of the workload, if there is one."""
+        return () if self.image is None else (self.image,)
 
     @property
     def cpu(self) -> Literal["hard", "share"]:
@@ -98,6 +107,10 @@ class BatchSettings(Sized):
             raise ValueError(f"interruption_mean_s: goes with compute = 'SPOT', got {self.compute!r}")
         if self.min_vcpu and self.compute == "FARGATE":
             raise ValueError("min_vcpu: Fargate has no instances that could stand by")
+        if self.image is None and self.command:
+            raise ValueError("command: goes with an image, and there is none")
+        if self.image is not None and self.steps:
+            raise ValueError("steps: these are modules of the workload, and image stands in its place")
         return self
 
     def _holds(self, each: InstanceSettings) -> bool:
