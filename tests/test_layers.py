@@ -8,7 +8,14 @@ from pathlib import Path
 import harness
 
 PACKAGE = Path(harness.__file__).parent
-AFTER = ("harness.analysis", "harness.cost", "harness.judgement", "harness.advice", "harness.report")
+AFTER = (
+    "harness.analysis",
+    "harness.cost",
+    "harness.judgement",
+    "harness.advice",
+    "harness.report",
+    "harness.gallery",
+)
 LAYERS = [
     [
         "harness.rows",
@@ -38,6 +45,7 @@ LAYERS = [
     ["harness.tuning"],
     ["harness.advice"],
     ["harness.report"],
+    ["harness.gallery"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
 ]

@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli.advise import advise
+from harness.cli.gallery import gallery
 from harness.cli.options import engine_options, run_options, seconds, share
 from harness.cli.prices import prices
 from harness.cli.push import push
@@ -47,7 +48,7 @@ def main() -> None:
     """
 
 
-for command in (advise, prices, push, tune):
+for command in (advise, gallery, prices, push, tune):
     main.add_command(command)
 
 

@@ -41,8 +41,8 @@ class BatchSettings(Sized):
     - `timeout_s` of each attempt: 60 or more, as on AWS; a timed-out job is not tried again.
     - `interruption_mean_s`: each Spot instance is interrupted after a time drawn from an exponential distribution.
     - `steps` are further jobs, each of which waits for the one before (`dependsOn`), the first for the items' own.
-    - `image`, `command`: a container image of the user's own, in any language, in place of the workload. It is told the
-      items of its job in ITEMS, a JSON list, and has done all of them if it ends with 0; it has no network and no store.
+    - `image`, `command`: a container image of the user's own, in any language, in place of the workload. It is told
+      the items of its job in ITEMS, a JSON list, and has done them all if it ends with 0; it has no network or store.
     - `time_scale` multiplies timeouts, the 30 s from SIGTERM to SIGKILL, and the two minutes of a Spot notice.
     """
 

@@ -175,9 +175,7 @@ class JobContainer:
         except EngineError as error:
             self._runner.record_lost(self._share, self._number, str(error))
             raise
-        self._runner.record(
-            self._share, self._number, self._launched, end, output, foreign=self._foreign
-        )
+        self._runner.record(self._share, self._number, self._launched, end, output, foreign=self._foreign)
         return end
 
     async def stop(self, grace_s: float) -> None:
