@@ -182,6 +182,8 @@ def test_more_than_the_machine_has_is_told_by_name() -> None:
         ({"attempts": 11}, "attempts"),
         ({"timeout_s": 59}, "timeout_s"),
         ({"evaluate_on_exit": [{"action": "EXIT", "on_reason": "a*b"}]}, "on_reason"),
+        ({"command": ["true"]}, "command: goes with an image, and there is none"),
+        ({"image": "mine", "steps": [{"name": "index_page"}]}, "steps: these are modules of the workload"),
         ({"steps": [{"name": "nothing"}]}, "steps: got 'nothing'; allowed are modules of the workload"),
     ],
 )

@@ -33,8 +33,8 @@ COMMON = {"font": "sans-serif", "legend": LETTERS, "header": LETTERS}
 # What an item's time is spent on, by the columns of an attempt, with colours that are no arm's.
 STAGES = {
     "waiting": (["queue_s"], "#bab0ac"),
-    "making and starting a container": (["pull_s", "create_s", "start_s"], "#4c78a8"),
-    "starting the code": (["init_s"], "#ffbf79"),
+    "making a container": (["pull_s", "create_s", "start_s"], "#4c78a8"),
+    "starting code": (["init_s"], "#ffbf79"),
     "work": (["fetch_s", "work_s", "store_s"], "#54a24b"),
     "answer": (["answer_s", "other_s"], "#79706e"),
 }
