@@ -76,7 +76,7 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         (
             'workload = "thumbnail"',
             'workload = "nothing"',
-            ["workload", "'nothing'", "['archive', 'thumbnail']"],
+            ["workload", "'nothing'", "['archive', 'thumbnail', 'unpack']"],
         ),
         ('workload = "thumbnail"', 'workload = "noop"', ["workload", "'noop'", "<name>.py and corpus.py"]),
         ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +83,7 @@ def _run(page: Page, out: Path) -> str:
     folder, state = cli._carry_out(chosen, engine="docker", out=out, quiet=False, **nothing)
     cli._report(folder, as_json=False)
     if state == "interrupted":
-        sys.exit(cli.INTERRUPTED)
+        cli._fail("interrupted; the index page was not built", cli.INTERRUPTED)
     return state
 
 

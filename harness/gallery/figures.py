@@ -19,8 +19,10 @@ from harness.analysis import units
 from harness.analysis.cells import items, valid_items, validity
 from harness.analysis.containers import lives
 from harness.analysis.instances import instances
+from harness.cost.bill import bill
+from harness.cost.curve import Curve, total
 from harness.cost.measured import task_lives
-from harness.cost.model import CostModel, cost_model
+from harness.cost.model import cost_model
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 
@@ -132,15 +134,16 @@ class Figures:
         found = self.run.events[self.run.events["block"] > NO_BLOCK]
         return int(((found["arm"] == arm) & (found["kind"] == kind)).sum())
 
-    @cached_property
-    def model(self) -> CostModel:
-        """What the arms would cost."""
-        return cost_model(self.run)
-
     def month(self, arm: str, items_per_month: float) -> float:
-        """US dollars for a month of so many items."""
-        known = {option.name: option for option in self.model.options}
-        return float(self.model.curve(known[arm])(items_per_month)) if arm in known else float("nan")
+        """US dollars of the placement itself for a month of so many items."""
+        found = own_curves(self.run).get(arm)
+        return float(found(items_per_month)) if found else float("nan")
+
+    def billed(self, arm: str) -> float:
+        """US dollars that AWS would bill for one block of the run itself, the store included."""
+        found = bill(self.run, cost_model(self.run).terms)
+        blocks = max(1, self._tries["block"].nunique())
+        return float(found.loc[found["arm"] == arm, "usd"].sum(min_count=1)) / blocks
 
     def text(self, template: str) -> str:
         """A template filled with these figures; GalleryError where it asks for something else."""
@@ -159,9 +162,22 @@ class Figures:
     def _names(self) -> dict[str, Any]:
         names = (
             "planned", "ok", "tries", "longest", "peak", "p50", "last", "cold", "cold_start", "waited", "work",
-            "containers", "instances", "events", "month",
+            "containers", "instances", "events", "month", "billed",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
+
+
+def own_curves(run: Run) -> dict[str, Curve]:
+    """US dollars a month over items a month of each arm that has a price, without what costs the same in all of them:
+    the store, the rows, the image.
+    """
+    model = cost_model(run)
+    return {
+        option.name: total(
+            [each.over_items(model.terms) for each in model.demands(option) if not each.common]
+        )
+        for option in model.options
+    }
 
 
 def _environment() -> jinja2.Environment:

@@ -14,16 +14,15 @@ import pandas as pd
 import vl_convert as vlc
 
 from harness.analysis import cells
-from harness.cost.breakeven import plot_data
 from harness.cost.measured import task_lives
-from harness.cost.model import cost_model
-from harness.gallery.figures import Figures, steps
+from harness.gallery.figures import own_curves, steps
 from harness.report.chart_parts import PALETTE
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 
 WIDTH = 560
 POINTS = 80
+LOADS = (1e3, 1e9)
 OUTCOMES = {
     Outcome.OK: "#009E73", Outcome.ERROR: "#D55E00", Outcome.TIMEOUT: "#E69F00", Outcome.OUT_OF_MEMORY: "#CC79A7",
     Outcome.LOST: "#56B4E9", Outcome.THROTTLED: "#F0E442", Outcome.DROPPED: "#999999",
@@ -134,9 +133,9 @@ def stages(run: Run, items_per_month: float | None) -> Any:
 def month(run: Run, items_per_month: float | None) -> Any:
     """What a month costs at the page's load."""
     assert items_per_month is not None, "a page with this picture has a load"
-    figures = Figures(run)
-    names = [option.name for option in figures.model.options]
-    table = pd.DataFrame({"arm": names, "usd": [figures.month(name, items_per_month) for name in names]})
+    curves = own_curves(run)
+    usd = [float(curve(items_per_month)) for curve in curves.values()]
+    table = pd.DataFrame({"arm": list(curves), "usd": usd})
     if table.empty:
         return None
     base = alt.Chart(table).encode(
@@ -151,14 +150,18 @@ def month(run: Run, items_per_month: float | None) -> Any:
 
 def months(run: Run, items_per_month: float | None) -> Any:
     """What a month costs over its load; a dashed line marks the page's own."""
-    table = plot_data(cost_model(run))
-    if table.empty:
+    loads = np.geomspace(*LOADS, POINTS)
+    curves = own_curves(run)
+    if not curves:
         return None
+    tables = [
+        pd.DataFrame({"arm": arm, "items": loads, "usd": curve(loads)}) for arm, curve in curves.items()
+    ]
     powers = alt.Axis(
-        values=[10.0**power for power in range(0, 11, 2)],
+        values=[10.0**power for power in range(3, 10)],
         labelExpr="replace(format(datum.value, '~s'), 'G', ' billion')",
     )
-    lines = alt.Chart(table[["arm", "items", "usd"]]).mark_line(strokeWidth=2).encode(
+    lines = alt.Chart(pd.concat(tables)).mark_line(strokeWidth=2).encode(
         alt.X("items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=powers),
         alt.Y("usd:Q", title="US dollars a month (log)", scale=alt.Scale(type="log"),
               axis=alt.Axis(format="$,~r", tickCount=6)),

@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import io
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from workloads.kit.corpus import Corpus
-from workloads.unpack import unpack as module
 from workloads.unpack.corpus import RECIPE, UNPACKED_BYTES
 from workloads.unpack.unpack import BadBundle, DiskFull, unpack
 
@@ -78,7 +78,7 @@ def test_a_full_disk_fails_the_item_in_its_own_words(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.shutil, "copyfileobj", full)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
     with pytest.raises(DiskFull, match="No space left on device"):
         unpack(bundle(a=b"1"), {})
     assert list(temporary.iterdir()) == []
@@ -90,7 +90,7 @@ def test_any_other_failure_of_the_disk_is_no_fault_of_the_item(
     def broken(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(module.shutil, "copyfileobj", broken)
+    monkeypatch.setattr(shutil, "copyfileobj", broken)
     with pytest.raises(OSError, match="Input/output"):
         unpack(bundle(a=b"1"), {})
 
