@@ -42,11 +42,6 @@ class Page(BaseModel):
     sentences: tuple[str, ...] = Field(min_length=5, max_length=5)
     aws: str
 
-    @property
-    def command(self) -> str:
-        """What runs it by hand."""
-        return f"harness gallery {self.name}"
-
 
 def pages() -> dict[str, Page]:
     """Every page by its name, in the order of the comparison."""

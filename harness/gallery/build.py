@@ -15,7 +15,7 @@ from harness.gallery import Page
 from harness.gallery.figures import Figures, GalleryError, as_it_came, disturbed
 from harness.gallery.pictures import draw
 from harness.runs import Run
-from harness.scenario import find
+from harness.scenario import find, load
 
 INDEX = "index.html"
 CONTENTS = "README.md"
@@ -74,7 +74,8 @@ def write_pages(cards: Sequence[Card], folder: Path) -> list[Path]:
     written = []
     for card in cards:
         text = _templates().get_template("page.md.j2").render(
-            page=card.page, caption=card.caption, sentences=card.sentences, scaled=_scaled(card.page)
+            page=card.page, caption=card.caption, sentences=card.sentences, scaled=_scaled(card.page),
+            by_hand=_by_hand(card.page),
         )  # fmt: skip
         written += [folder / f"{card.page.name}.md", folder / f"{card.page.name}.svg"]
         written[-2].write_text(text + "\n", encoding="utf-8")
@@ -88,11 +89,18 @@ def write_pages(cards: Sequence[Card], folder: Path) -> list[Path]:
 def write_index(cards: Sequence[Card], folder: Path) -> Path:
     """One HTML page that needs nothing but itself; its links lead to the runs' reports and pages beside it."""
     text = _templates(autoescape=True).get_template("index.html.j2").render(
-        cards=cards, version=__version__, scaled={card.page.name: _scaled(card.page) for card in cards}
+        cards=cards, version=__version__, scaled={card.page.name: _scaled(card.page) for card in cards},
+        by_hand={card.page.name: _by_hand(card.page) for card in cards},
     )  # fmt: skip
     path = folder / INDEX
     path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _by_hand(page: Page) -> str:
+    """The command that runs its scenario, for as many blocks."""
+    usual = load(find(page.scenario)).blocks == page.blocks
+    return f"harness run {page.scenario}" + ("" if usual else f" --repeat {page.blocks}")
 
 
 def _scaled(page: Page) -> str:

@@ -52,7 +52,9 @@ def test_a_scenario_of_the_gallery_is_short_and_says_how_it_is_scaled(page: Page
     shipped = scenario.load(path)
     waits_s = sum(getattr(phase.arrivals, "duration_s", 0.0) for phase in shipped.phases)
     assert page.blocks * waits_s * len(shipped.placements) < 60
-    assert path.read_text().startswith("# ")
+    comment = path.read_text().split("\nname =")[0]
+    assert all(line.startswith("# ") for line in comment.splitlines())
+    assert "scaled" in comment, "how, or that nothing is"
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -64,7 +66,8 @@ def test_the_page_in_docs_has_its_picture_and_five_sentences(docs: Path, name: s
     assert picture == f"![{page.alt}]({name}.svg)"
     assert caption.startswith("*A run of 20")
     assert len(told.splitlines()) == len(sentences(told)) == 5
-    assert f"`harness run {page.scenario}`" in run
+    assert f"`harness gallery {name}`" in run
+    assert page.image or f"`harness run {page.scenario}" in run
     assert aws == f"**What AWS says:** {page.aws}"
     drawing = (docs / f"{name}.svg").read_text()
     assert len(drawing.encode()) < MOST_BYTES
