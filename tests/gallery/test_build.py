@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +15,7 @@ from harness.analysis.cells import validity
 from harness.cli import main
 from harness.gallery import Page
 from harness.gallery.build import make_card, newest_run, write_index, write_pages
-from harness.gallery.figures import Figures, GalleryError, as_it_came, disturbed
+from harness.gallery.figures import Figures, GalleryError, as_it_came, disturbed, steps
 from harness.gallery.pictures import PICTURES, THEMES, draw
 from harness.runs import Run
 from tests.report.test_report import Page as Html
@@ -123,6 +124,18 @@ def test_pictures_are_drawn_for_light_and_dark(run: Run, picture: str) -> None:
 
 
 def test_a_chain_takes_the_names_of_its_jobs(run: Run) -> None:
+    placed = run.events[run.events["kind"] == "container_started"].head(2).astype(str)
+    names = ["thumbnail", "index_page"]
+    more = placed.assign(kind="job_placed", detail=[json.dumps({"name": name}) for name in names])
+    events = pd.concat([run.events.astype({"kind": str, "detail": str}), more], ignore_index=True)
+    chained = Run(run.folder, run.manifest, run.attempts, run.samples, events.astype({"block": int}))
+    assert list(steps(chained)["step"]) == names
+    drawn = draw(chained, "chain", None)
+    assert drawn is not None
+    assert all(name in drawn["light"] for name in names)
+
+
+def test_a_picture_without_rows_is_named(run: Run) -> None:
     assert draw(run, "chain", None) is None, "no job was placed in this run"
     with pytest.raises(GalleryError, match="no rows for its picture"):
         make_card(a_page(picture="chain"), run)
