@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.cells import arms
+from harness.rows import NO_BLOCK
 from harness.runs import Run
 from harness.sizes import FARGATE
 
@@ -29,7 +30,9 @@ def headroom(run: Run) -> pd.DataFrame:
     `memory_peak_bytes` is the highest of any container, cached files included. `would_do_mb` is the smallest size that
     AWS sells with a fifth to spare, NaN where the peak is the limit itself; `would_do` says so in words.
     """
-    samples = run.samples[["arm", "memory_peak_bytes"]].dropna()
+    # Without the calibration, whose containers do nothing.
+    own = (run.samples["block"] > NO_BLOCK).to_numpy()
+    samples = run.samples.loc[own, ["arm", "memory_peak_bytes"]].dropna()
     peaks = samples.groupby("arm", observed=True)["memory_peak_bytes"].max().astype("float64")
     seen = run.attempts.groupby("arm", observed=True)["memory_peak_bytes"].max().astype("float64")
     rows = []
