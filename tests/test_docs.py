@@ -90,9 +90,3 @@ def test_the_commands_make_a_workload_that_runs(page: str, tree: Path) -> None:
     assert set(made.outcome) | set(own.outcome) == {"ok"}
     assert set(own.item) == {"web.log.gz"}
     assert made.cpu_s.min() > 0.05
-
-
-def test_every_link_of_the_docs_leads_somewhere(root: Path) -> None:
-    for path in (root / "docs").rglob("*.md"):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path}: {target}"

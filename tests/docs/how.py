@@ -34,6 +34,7 @@ ELSEWHERE = {
     r"harness prices update --dry-run$": f"{PRICES}test_a_dry_run_writes_nothing",
     r"harness prices update ": f"{PRICES}test_update_prints_what_changed_and_writes_a_new_book",
     r"harness push .*--registry .*amazonaws": ECR,
+    r"harness gallery\b": "tests/gallery/test_real_lines.py",
     # The page on adding a workload has a test that runs its commands one after the other.
     r".* workloads/mine|harness run mine\b|python -m pytest tests/placements": "tests/test_docs.py",
 }
