@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint types docs bench-harness doctor lock clean
+.PHONY: help setup bench gallery test lint types docs bench-harness doctor lock clean
 
 DOCKER ?= yes
 ARGS ?=
@@ -26,6 +26,9 @@ setup: ## Set up .venv with every development tool, and a Docker engine where po
 bench: ## Set up everything and run the default comparison
 	@scripts/setup.sh runtime
 	@$(BIN)/harness run default $(ARGS)
+
+gallery: setup ## Run each line of "Batch vs Lambda" and build results/gallery/index.html
+	@$(BIN)/harness gallery $(ARGS)
 
 # Where an engine should be there, tests that need it may not be skipped.
 test: setup ## Set up everything and run all tests

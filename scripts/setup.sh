@@ -41,18 +41,25 @@ ensure_venv_module() {
         >.cache/apt.log 2>&1 </dev/null || { tail -n 5 .cache/apt.log >&2; fail "apt-get failed: see .cache/apt.log"; }
 }
 
-# The process engine puts it before services, and so do tests; containers have theirs in an image of their own.
-ensure_haproxy() {
-    command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] && return
+# ensure_program PROGRAM PACKAGE: what some tests need, from the Debian package of that name.
+ensure_program() {
+    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] && return
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        say "haproxy is not installed, and some tests need it: sudo apt-get install haproxy"
+        say "$1 is not installed, and some tests need it: sudo apt-get install $2"
         return
     fi
-    say "installing haproxy with apt-get"
+    say "installing $2 with apt-get"
     mkdir -p .cache
-    { apt-get install -y -qq --no-install-recommends haproxy ||
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy; }; } \
-        >.cache/apt-haproxy.log 2>&1 </dev/null || say "apt-get failed for haproxy: see .cache/apt-haproxy.log"
+    { apt-get install -y -qq --no-install-recommends "$2" ||
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$2"; }; } \
+        >".cache/apt-$2.log" 2>&1 </dev/null || say "apt-get failed for $2: see .cache/apt-$2.log"
+}
+
+ensure_test_programs() {
+    # The process engine puts it before services, and so do tests; containers have theirs in an image of their own.
+    ensure_program haproxy haproxy
+    # Opens reports as their readers do; see tests/browser.
+    ensure_program chromium chromium
 }
 
 # What .venv was made from. It holds the path too, for a virtual environment cannot be moved.
@@ -84,7 +91,7 @@ install_packages() {
 # The developers' lock contains all of the other, at the same versions, so it will do for both.
 if matches "$lock" || matches requirements-dev.lock; then
     PYTHON=.venv/bin/python scripts/docker.sh
-    if [ "$1" = dev ]; then ensure_haproxy; fi
+    if [ "$1" = dev ]; then ensure_test_programs; fi
     scripts/registry.sh
     exit
 fi
@@ -96,4 +103,4 @@ ensure_venv_module "$python"
 docker=$!
 install_packages "$python" || { wait "$docker"; fail "could not set up .venv: see above."; }
 wait "$docker"
-if [ "$1" = dev ]; then ensure_haproxy; fi
+if [ "$1" = dev ]; then ensure_test_programs; fi

@@ -51,7 +51,7 @@ def test_no_engine_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, installed: bool, value: str, mend: str
 ) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if installed else None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: f"/bin/{name}" if installed else None)
     monkeypatch.setenv("DOCKER_HOST", host or f"unix://{tmp_path}/docker.sock")
     found = by_topic(examine(tmp_path, refuse))["Docker engine"]
     assert found.verdict == "missing"
@@ -110,7 +110,7 @@ def test_engine_is_examined_in_three_seconds(workload_image: Image, tmp_path: Pa
 def test_without_base_image_the_daemon_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_image, "present_base", lambda client: None)
     monkeypatch.setattr(obtain, "registry_answers", lambda client, reference, patience_s: False)
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     found = by_topic(examine(tmp_path))
     assert found["base image"].verdict == "missing"
     assert "docker info" in found["memory limit"].value

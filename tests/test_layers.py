@@ -38,10 +38,11 @@ LAYERS = [
     ["harness.advice"],
     ["harness.report"],
     ["harness.comparing", "harness.export"],
+    ["harness.gallery"],
     ["harness.serve"],
     ["harness.cli", "harness.__main__"],
 ]
-AFTER_THE_RUN = ("analysis", "cost", "judgement", "advice", "report", "comparing", "export")
+AFTER_THE_RUN = ("analysis", "cost", "judgement", "advice", "report", "comparing", "export", "gallery")
 
 
 def layer(module: str) -> int | None:

@@ -76,7 +76,7 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         (
             'workload = "thumbnail"',
             'workload = "nothing"',
-            ["workload", "'nothing'", "['archive', 'thumbnail']"],
+            ["workload", "'nothing'", "['archive', 'thumbnail', 'unpack']"],
         ),
         ('workload = "thumbnail"', 'workload = "noop"', ["workload", "'noop'", "<name>.py and corpus.py"]),
         ('kind = "service"', 'kind = "pod"', ["placements.big_service", "function", "service", "pod"]),
@@ -193,6 +193,8 @@ def test_more_than_the_machine_has_is_told_by_name() -> None:
         ({"attempts": 11}, "attempts"),
         ({"timeout_s": 59}, "timeout_s"),
         ({"evaluate_on_exit": [{"action": "EXIT", "on_reason": "a*b"}]}, "on_reason"),
+        ({"command": ["true"]}, "command: goes with an image, and there is none"),
+        ({"image": "mine", "steps": [{"name": "index_page"}]}, "steps: these are modules of the workload"),
         ({"steps": [{"name": "nothing"}]}, "steps: got 'nothing'; allowed are modules of the workload"),
     ],
 )

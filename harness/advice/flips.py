@@ -59,11 +59,8 @@ def _duration(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[
     best = ranked[0].arm
     curves = {each.arm: model.duration_curve(model.option(each.arm), items) for each in ranked}
     for above, at, to in _nearest(curves, best, 1.0, SHORTEST, LONGEST):
-        pairs = [
-            tuple(model.duration_curve(model.option(name), items, figures[name]) for name in (best, to))
-            for figures in model.drawn
-        ]
-        low, high = _bounds(pairs, at, SHORTEST, LONGEST)  # type: ignore[arg-type]
+        drawn = model.drawn_duration_curves(items)
+        low, high = _bounds(list(zip(drawn[best], drawn[to], strict=True)), at, SHORTEST, LONGEST)
         side = "longer" if above else "less"
         text = f"if an item took {at:.3g}{_span(low, high, '.3g')} times as long as here, or {side}, {to} is cheaper"
         yield Flip("duration", at, low, high, to, text)

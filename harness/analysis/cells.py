@@ -25,10 +25,16 @@ COLUMNS = [
 def arms(run: Run) -> dict[str, dict[str, Any]]:
     """The arms in the manifest's order; from the attempts where the manifest has none."""
     known: dict[str, dict[str, Any]] = dict(run.manifest.get("arms") or {})
-    pairs = run.attempts[["arm", "placement"]].drop_duplicates().astype(str)
-    for arm, placement in pairs.itertuples(index=False):
+    for arm, placement in _placements(run):
         known.setdefault(arm, {"placement": placement, "duplicate_of": None})
     return known
+
+
+@once
+def _placements(run: Run) -> list[tuple[str, str]]:
+    """Each arm that has attempts, with its placement."""
+    pairs = run.attempts[["arm", "placement"]].drop_duplicates().astype(str)
+    return list(pairs.itertuples(index=False, name=None))
 
 
 def phases(run: Run) -> list[str]:

@@ -78,6 +78,7 @@ def cold_and_warm(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "phase", "cold", "items", *_latency_columns()])
 
 
+@once
 def outcomes(run: Run) -> pd.DataFrame:
     """Every attempt of the run is in here once: arm, phase, population, outcome, attempts.
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 
 NONE = "-"
 KIB = 1024
+SCALES = {
+    "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "B": 1.0, "KiB": KIB, "MiB": KIB**2, "GiB": KIB**3, "TiB": KIB**4,
+    "%": 0.01,
+}  # fmt: skip
+# A figure, perhaps its interval, and its unit: -1,234.5 ms, 502 (470 to 540) ms, $3.21, < 0.001, 12.
+FIGURE = re.compile(
+    r"(?:< )?(?P<sign>-?)\$?(?P<digits>[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)"
+    r"(?: \([^)]*\))?(?: (?P<unit>[^\s\d()]+)| |/|$)"
+)
 
 
 def duration(value_s: float | None) -> str:
@@ -73,6 +83,17 @@ def digits(value: float | None, count: int = 3) -> str:
         return "0"
     places = count - 1 - math.floor(math.log10(abs(rounded)))
     return f"{value:,.{max(0, places)}f}" if abs(value) >= 1e-4 else f"{value:.{count}g}"
+
+
+def value(text: str) -> float | None:
+    """The figure that a text of these begins with, in seconds, bytes, dollars or as a fraction; None without one."""
+    found = FIGURE.match(text)
+    if found is None:
+        return None
+    number = float(found["digits"].replace(",", "")) * SCALES.get(found["unit"] or "", 1.0)
+    if found["unit"] == "min" and (seconds := re.match(r" (\d+) s", text[found.end() :])):
+        number += float(seconds[1])
+    return -number if found["sign"] else number
 
 
 def _decimal(value: float, count: int = 3) -> str:

@@ -17,6 +17,7 @@ from harness import __version__
 from harness.cli.advise import advise
 from harness.cli.compare import compare
 from harness.cli.export import export
+from harness.cli.gallery import gallery
 from harness.cli.options import engine_options, run_options, seconds, share
 from harness.cli.prices import prices
 from harness.cli.push import push
@@ -64,7 +65,7 @@ def main() -> None:
     """
 
 
-for command in (advise, compare, export, prices, push, tune):
+for command in (advise, compare, export, gallery, prices, push, tune):
     main.add_command(command)
 
 

@@ -37,11 +37,14 @@ def forests(comparison: Comparison) -> list[Chart]:
     """One chart for each run other than the base that has a ratio at all."""
     found = []
     for number, label in enumerate(comparison.labels[1:]):
-        drawn = _forest(comparison.table[comparison.table["run"] == label])
+        rows = comparison.table[comparison.table["run"] == label]
+        drawn = _forest(rows)
         if drawn is not None:
-            found.append(
-                Chart(f"forest-{number}", f"{label} / {comparison.labels[0]}", TEXT, "", drawn.to_dict())
-            )
+            title = f"{label} / {comparison.labels[0]}"
+            named = rows["verdict"].isin([REGRESSION, IMPROVEMENT])
+            shows = f"{int(named.sum())} of {len(rows)} figures differ by more than the noise floor."
+            spec = drawn.to_dict() | {"description": f"{title}. {shows}"}
+            found.append(Chart(f"forest-{number}", title, shows, TEXT, "attempts.parquet", rows, spec))
     return found
 
 

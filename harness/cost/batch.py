@@ -32,6 +32,8 @@ def demands(arm: Arm, figures: Figures, shape: Shape, collect_s: float | None = 
     collections = active_s / window_s * jobs if window_s else math.inf
     if arm.compute in {"EC2", "SPOT"}:
         return _on_instances(arm, figures)
+    if math.isnan(figures.start_s):
+        raise ValueError("no container of it was seen to start and to end")
     packed = max(1.0, PACKED_S / figures.item_s)
     each_s = figures.item_s + figures.start_s / packed
     gathered = f"collected for {window_s:g} s into at most {jobs} jobs" if window_s else "a job for each item"

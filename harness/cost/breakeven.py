@@ -156,14 +156,6 @@ def _drawn(
     """The crossings of each draw; none over memory, where sizes decide more than the spread does."""
     if axis is MEMORY:
         return []
-    if axis is LOAD:
-        pairs = zip(model.drawn_curves[first.name], model.drawn_curves[second.name], strict=True)
-    else:
-        pairs = zip(
-            *(
-                [model.duration_curve(each, items, drawn[each.name]) for drawn in model.drawn]
-                for each in (first, second)
-            ),
-            strict=True,
-        )
+    drawn = model.drawn_curves if axis is LOAD else model.drawn_duration_curves(items)
+    pairs = zip(drawn[first.name], drawn[second.name], strict=True)
     return [crossings(one, two, axis.low, axis.high) for one, two in pairs]

@@ -46,6 +46,8 @@ class CostModel:
     terms: Terms
     seed: int = 1
     unpriced: dict[str, str] = field(default_factory=dict)
+    _slower: dict[tuple[Option, float], Option] = field(default_factory=dict, repr=False)
+    _over_duration: dict[float, dict[str, list[Curve]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -112,12 +114,16 @@ class CostModel:
         numbers = np.unique([int(block) for each in self.options for block in each.sums.blocks])
         if numbers.size < 2:
             return
+        seen = {each.name: np.isfinite(each.figures.start_s) for each in self.options}
         for weights in draws(numbers.size, self.seed):
             drawn = {
                 each.name: each.sums.figures(weights[np.searchsorted(numbers, each.sums.blocks)])
                 for each in self.options
             }
-            if all(np.isfinite(figures.bytes_out) for figures in drawn.values()):
+            if all(
+                np.isfinite(figures.bytes_out) and (np.isfinite(figures.start_s) or not seen[name])
+                for name, figures in drawn.items()
+            ):
                 yield drawn
 
     @cached_property
@@ -133,9 +139,23 @@ class CostModel:
             for each in self.options
         }
 
+    def drawn_duration_curves(self, items: float) -> dict[str, list[Curve]]:
+        """Of each option the `duration_curve` of every draw."""
+        if items not in self._over_duration:
+            self._over_duration[items] = {
+                each.name: [self.duration_curve(each, items, figures[each.name]) for figures in self.drawn]
+                for each in self.options
+            }
+        return self._over_duration[items]
+
     def slower(self, option: Option, factor: float) -> Option:
         """An option with every second times `factor`: items that take longer, or an AWS that is slower."""
-        return self._option(option.arm, option.sums, option.figures.slower(factor))
+        if factor == 1:
+            return option
+        if (option, factor) not in self._slower:
+            slowed = self._option(option.arm, option.sums, option.figures.slower(factor))
+            self._slower[option, factor] = slowed
+        return self._slower[option, factor]
 
     def on(self, **changes: Any) -> CostModel:
         """The same figures on other terms; another speed takes a model of its own.
@@ -144,8 +164,14 @@ class CostModel:
         """
         if "speed_factor" in changes:
             raise TypeError("another speed_factor changes the figures: make a CostModel of it")
-        other = CostModel(self.run, replace(self.terms, **changes), self.seed)
-        other.__dict__["cells"] = self.cells
+        terms = replace(self.terms, **changes)
+        if terms == self.terms:
+            return self
+        # What was taken does not depend on what it costs.
+        other = CostModel(self.run, terms, self.seed, _slower=self._slower)
+        kept = {"cells": self.cells, "options": self.options, "drawn": self.drawn}
+        other.unpriced |= self.unpriced
+        other.__dict__.update(kept)
         return other
 
     def _option(self, arm: Arm, sums: BlockSums, figures: Figures) -> Option:

@@ -57,9 +57,9 @@ def month_bill(model: CostModel, items: float) -> pd.DataFrame:
 def load_of(run: Run) -> tuple[float, str]:
     """Items a month at which the run's fastest paced phase would go on, and what that rests on; else a million."""
     rates = {
-        each["name"]: each["arrivals"]["rate_per_s"]
+        each["name"]: arrivals["rate_per_s"]
         for each in (run.manifest.get("scenario") or {}).get("phases") or []
-        if "rate_per_s" in each["arrivals"]
+        if "rate_per_s" in (arrivals := each.get("arrivals") or {})
     }
     if not rates:
         return 1e6, "a million items a month, since no phase of the run has a rate"

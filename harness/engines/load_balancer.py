@@ -61,8 +61,11 @@ def installed() -> LoadBalancer | None:
     program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/sbin:/usr/local/sbin")
     if program is None:
         return None
-    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
-    version = version_of(told.stdout)
+    try:
+        told = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return None
+    version = version_of(told)
     return None if version is None else LoadBalancer(version, program)
 
 

@@ -10,9 +10,13 @@ from harness.analysis.idle import idle
 from harness.analysis.instances import instances
 from harness.analysis.lambda_metrics import lambda_metrics
 from harness.analysis.services import service_log
+from harness.report.answer import answer
 from harness.report.contents import Contents
 from harness.report.html import html
 from harness.report.markdown import markdown
+from harness.report.method import method_tables
+from harness.report.results import first_tables, result_tables
+from harness.report.table import Tables
 from harness.runs import Run
 
 
@@ -21,10 +25,12 @@ def write_reports(run: Run) -> list[Path]:
     paths.
     """
     contents = Contents(run)
+    found = answer(contents)
+    tables = Tables(first_tables(contents), result_tables(contents), method_tables(contents))
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]
     contents.summary.to_csv(paths[0], index=False)
-    paths[1].write_text(markdown(contents), encoding="utf-8")
-    paths[2].write_text(html(contents), encoding="utf-8")
+    paths[1].write_text(markdown(contents, found, tables), encoding="utf-8")
+    paths[2].write_text(html(contents, found, tables), encoding="utf-8")
     for name, table in _tables(contents):
         if len(table):
             paths.append(run.folder / f"{name}.csv")

@@ -1,16 +1,34 @@
-"""What the charts have in common: a colour for each arm, a panel for each phase."""
+"""What the charts have in common: a colour for each arm, a panel for each phase, and what comes with a chart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
+from harness.analysis.cells import arms as arms_of
 from harness.report.contents import Contents
 
 # Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
-WIDTH = 620
+WIDTH = 780
+# Neither an arm nor a part, in both themes.
+QUIET = "#888888"
+LETTER_PX, SYMBOL_PX = 7, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart with the rows that are in it, for whoever wants them as a file, and what it shows, in a sentence or two
+    for whoever cannot see it.
+    """
+
+    chart: Any
+    rows: pd.DataFrame
+    shows: str
 
 
 def arms(contents: Contents) -> list[str]:
@@ -18,13 +36,39 @@ def arms(contents: Contents) -> list[str]:
     return list(dict.fromkeys(contents.summary["arm"]))
 
 
-def colour(contents: Contents, **more: Any) -> alt.Color:
-    """One colour an arm, the same in every chart."""
+def originals(contents: Contents) -> list[str]:
+    """Those of them that are no A/A duplicate, for charts that a second line of the same would only crowd."""
+    known = arms_of(contents.run)
+    return [arm for arm in arms(contents) if not known[arm].get("duplicate_of")]
+
+
+def colour(
+    contents: Contents, only: list[str] | None = None, *, legend: bool = True, opaque: bool = False
+) -> alt.Color:
+    """One colour an arm, the same in every chart; the legend has those in `only`, or all of them."""
     known = arms(contents)
-    return alt.Color("arm:N", title="arm", scale=alt.Scale(domain=known, range=PALETTE[: len(known)]), **more)
+    colours = {arm: PALETTE[index % len(PALETTE)] for index, arm in enumerate(known)}
+    shown = known if only is None else [arm for arm in known if arm in only]
+    scale = alt.Scale(domain=shown, range=[colours[arm] for arm in shown])
+    columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
+    shape = alt.Legend(columns=columns, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
+    return alt.Color("arm:N", title="arm", scale=scale, legend=shape)
 
 
 def phases(contents: Contents) -> alt.Row:
     """A panel for each phase, in the order in which they run."""
     order = list(dict.fromkeys(contents.summary["phase"]))
     return alt.Row("phase:N", title=None, sort=order, header=alt.Header(labelFontWeight="bold"))
+
+
+def seconds(name: str, title: str) -> alt.X:
+    """A logarithmic axis of seconds, with ticks as people write them."""
+    text = "datum.value < 1 ? format(datum.value * 1000, '~g') + ' ms' : format(datum.value, '~g') + ' s'"
+    scale = alt.Scale(type="log", nice=False, padding=20)
+    return alt.X(f"{name}:Q", title=title, scale=scale, axis=alt.Axis(labelExpr=text, tickCount=6))
+
+
+def listed(texts: Iterable[str]) -> str:
+    """a, b and c."""
+    *most, last = list(texts) or ["none"]
+    return f"{', '.join(most)} and {last}" if most else last

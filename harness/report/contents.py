@@ -9,6 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from harness import analysis
+from harness.advice import Advice, advise
 from harness.analysis.instances import assumed
 from harness.analysis.pulls import pulls
 from harness.cost.bill import bill
@@ -38,6 +39,16 @@ class Contents:
     def sentences(self) -> list[str]:
         """The result in words, the verdict first; of a sweep, which size to choose."""
         return tuning_sentences(self.picture) if self.picture else analysis.sentences(self.run)
+
+    @cached_property
+    def advice(self) -> Advice:
+        """Which placement, why, how sure, and where the answer flips."""
+        return advise(self.run)
+
+    @cached_property
+    def ruled_out(self) -> dict[str, str]:
+        """Arms that cannot be advised, and the first reason."""
+        return {each.arm: each.reason for each in reversed(self.advice.exclusions)}
 
     @cached_property
     def picture(self) -> Picture | None:

@@ -2,45 +2,79 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
-import vl_convert as vlc
-from jinja2 import Environment, PackageLoader
+import pandas as pd
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from harness import __version__
+from harness.analysis import units
+from harness.report.answer import Answer
+from harness.report.assumptions import assumptions
 from harness.report.charts import charts
 from harness.report.contents import Contents
-from harness.report.method import method_tables
-from harness.report.results import first_tables, result_tables
-
-RUNTIME_CALL = "window.vegaEmbed = vegaEmbed;"
+from harness.report.runtime import runtime
+from harness.report.table import Table, Tables
 
 
-def html(contents: Contents) -> str:
+def html(contents: Contents, found: Answer | None, tables: Tables) -> str:
     """The whole page."""
     manifest = contents.run.manifest
     scenario = manifest.get("scenario") or {}
     drawn = list(charts(contents))
-    environment = Environment(loader=PackageLoader("harness.report", "."), autoescape=True, trim_blocks=True)
-    return environment.get_template("template.html.j2").render(
+    switches = assumptions(contents)
+    sections = {"measured": "What was measured", "assumptions": "What it rests on", "pictures": "In pictures",
+                "figures": "In figures", "method": "How it was measured"}  # fmt: skip
+    return pages().get_template("report.html.j2").render(
         title=scenario.get("title") or contents.run.folder.name,
         run=manifest.get("run", contents.run.folder.name),
         workload=scenario.get("workload", ""),
         attempts=f"{len(contents.run.attempts):,}",
         banners=contents.banners(),
+        answer=found,
         sentences=contents.sentences,
-        first=first_tables(contents),
-        results=result_tables(contents),
-        method=method_tables(contents),
+        sections=[(key, text) for key, text in sections.items() if switches or key != "assumptions"],
+        assumptions=switches,
+        tables=tables,
         differences=manifest.get("differences") or [],
         seed=manifest.get("seed"),
         charts=drawn,
-        runtime=script(vlc.javascript_bundle(RUNTIME_CALL)),
-        specs=json_text({chart.key: chart.spec for chart in drawn}),
+        runtime=script(runtime()),
+        specs=as_script({chart.key: chart.spec for chart in drawn}),
         version=__version__,
-    )
+    )  # fmt: skip
+
+
+def pages(*packages: str) -> Environment:
+    """Templates of pages, those of further packages too; those that have tables or charts extend base.html.j2."""
+    folders = [
+        PackageLoader("harness.report", "page"),
+        *(PackageLoader(package, ".") for package in packages),
+    ]
+    made = Environment(loader=ChoiceLoader(folders), autoescape=True, trim_blocks=True)
+    made.filters |= {"csv_of": csv_of, "sort_key": sort_key, "tied": tied}
+    return made
+
+
+def csv_of(rows: Table | pd.DataFrame) -> str:
+    """A link that holds the rows themselves, so that a page that is passed on alone still has them."""
+    frame = pd.DataFrame(rows.rows, columns=rows.headings) if isinstance(rows, Table) else rows
+    text = frame.to_csv(index=False, float_format="%.7g")
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def sort_key(cell: str) -> Markup:
+    """The figure that a cell begins with, for sorting; nothing where it begins with none."""
+    value = units.value(cell)
+    return Markup("") if value is None else Markup(' data-v="{}"').format(f"{value:.9g}")
+
+
+def tied(text: str) -> str:
+    """The same with a space that no line ends at between a figure and its unit."""
+    return re.sub(r"(\d) (%|µs|ms|s|min|MB|MiB|GiB|million|billion)(?!\w)", "\\1\u00a0\\2", text)
 
 
 def script(text: str) -> Markup:
@@ -48,6 +82,6 @@ def script(text: str) -> Markup:
     return Markup(re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE))  # noqa: S704
 
 
-def json_text(value: object) -> Markup:
+def as_script(value: object) -> Markup:
     """JSON that stands in a script element."""
     return Markup(json.dumps(value).replace("<", "\\u003c"))  # noqa: S704

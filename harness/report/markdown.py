@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from harness.report.answer import Answer, told
 from harness.report.contents import Contents
-from harness.report.method import method_tables
-from harness.report.results import first_tables, result_tables
-from harness.report.table import Table
+from harness.report.table import Table, Tables
 
 
-def markdown(contents: Contents) -> str:
+def markdown(contents: Contents, found: Answer | None, tables: Tables) -> str:
     """The whole document."""
     manifest = contents.run.manifest
     title = (manifest.get("scenario") or {}).get("title") or contents.run.folder.name
-    told = [
+    lines = [
         f"# {title}",
         f"Run `{manifest.get('run', contents.run.folder.name)}`, {len(contents.run.attempts):,} attempts.",
     ]
-    told += [f"> **Note:** {banner}" for banner in contents.banners()]
-    told += contents.sentences
-    told += [table_text(table) for table in [*first_tables(contents), *result_tables(contents)] if table.rows]
-    told += ["## How it was measured", *(f"- {each}" for each in manifest.get("differences") or [])]
-    told += [table_text(table) for table in method_tables(contents) if table.rows]
-    return "\n\n".join(told) + "\n"
+    lines += [f"> **Note:** {banner}" for banner in contents.banners()]
+    lines += told(found) if found else []
+    lines += contents.sentences
+    lines += [table_text(table) for table in [*tables.first, *tables.results] if table.rows]
+    lines += ["## How it was measured", *(f"- {each}" for each in manifest.get("differences") or [])]
+    lines += [table_text(table) for table in tables.method if table.rows]
+    return "\n\n".join(lines) + "\n"
 
 
 def table_text(table: Table) -> str:

@@ -12,6 +12,7 @@ from harness.analysis.records import records
 from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
 from harness.report.costs import cost_tables
+from harness.report.failed import failure_tables
 from harness.report.service import service_tables
 from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
@@ -44,8 +45,8 @@ def result_tables(contents: Contents) -> list[Table]:
     """The other figures."""
     sweep = [sizes_table(contents.picture), _summary(contents)] if contents.picture is not None else []
     return [
-        *sweep, _comparison(contents), _cold(contents), *_pulls(contents), *service_tables(contents),
-        *cost_tables(contents), _parts(contents),
+        *sweep, *failure_tables(contents), _comparison(contents), _cold(contents), *_pulls(contents),
+        *service_tables(contents), *cost_tables(contents), _parts(contents),
     ]  # fmt: skip
 
 

@@ -14,3 +14,12 @@ class Table:
     rows: list[list[str]]
     note: str = ""
     numeric: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a report, made once for all its forms: what comes first, the other figures, and the method."""
+
+    first: list[Table]
+    results: list[Table]
+    method: list[Table]

@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from harness.analysis.records import records
+from harness.report.chart_parts import QUIET, WIDTH, Drawn
 from harness.tuning.choice import choices
 from harness.tuning.sentences import WORDS, label
 
@@ -16,20 +17,27 @@ if TYPE_CHECKING:
     from harness.report.contents import Contents
     from harness.tuning.picture import Picture
 
-TIME, COST, FAILS, QUIET = "#0072B2", "#E69F00", "#D55E00", "#888888"
-WIDTH, HEIGHT = 620, 240
+TIME, COST, FAILS = "#0072B2", "#E69F00", "#D55E00"
+HEIGHT = 240
 # Room above the curves for the labels of the choices.
 HEADROOM = 1.25
 
 
-def tune(contents: Contents) -> Any:
+def tune(contents: Contents) -> Drawn | None:
     """A panel for each placement; None where the run is no sweep, or nothing ran."""
     picture = contents.picture
     if picture is None or picture.sizes.empty:
         return None
     chosen = choices(picture)
     panels = [_panel(picture, placement, chosen) for placement in picture.placements]
-    return alt.vconcat(*panels, spacing=28)
+    return Drawn(alt.vconcat(*panels, spacing=28), _plain(picture.sizes), " ".join(contents.sentences))
+
+
+def _plain(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns that hold lists, which a CSV cannot."""
+    return sizes[
+        [name for name in sizes if not sizes[name].map(lambda value: isinstance(value, list | tuple)).any()]
+    ]
 
 
 def _panel(picture: Picture, placement: str, chosen: pd.DataFrame) -> Any:

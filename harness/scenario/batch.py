@@ -79,6 +79,17 @@ class BatchSettings(Sized):
     """Further [jobs](#steps), each of which waits for the one before (`dependsOn`), the first for the items'
     own.
     """
+    image: str | None = None
+    """A container image of the user's own, in any language, in place of the workload. It is told the items of its job
+    in ITEMS, a JSON list, and has done them all if it ends with 0; it has no network and no store.
+    """
+    command: tuple[str, ...] = ()
+    """What `image` runs; its own command if not given."""
+
+    @property
+    def own_images(self) -> tuple[str, ...]:
+        """That which it runs in place of the workload, if there is one."""
+        return () if self.image is None else (self.image,)
 
     @property
     def cpu(self) -> Literal["hard", "share"]:
@@ -113,6 +124,10 @@ class BatchSettings(Sized):
             raise ValueError(f"interruption_mean_s: goes with compute = 'SPOT', got {self.compute!r}")
         if self.min_vcpu and self.compute == "FARGATE":
             raise ValueError("min_vcpu: Fargate has no instances that could stand by")
+        if self.image is None and self.command:
+            raise ValueError("command: goes with an image, and there is none")
+        if self.image is not None and self.steps:
+            raise ValueError("steps: these are modules of the workload, and image stands in its place")
         return self
 
     def _holds(self, each: InstanceSettings) -> bool:

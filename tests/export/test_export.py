@@ -160,7 +160,8 @@ def test_iso_times_are_exact(at_ns: int) -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30) | st.sampled_from(
     ["=1+1", "https://example.com", "+3", "1e5", "NULL", 'a,"b"', "{=SUM(A1)}", "@x", "nan", "True"]
 )
-FLOATS = st.floats(-1e300, 1e300) | st.just(float("nan"))
+# Numbers below the least normal one are valid JSON, and more than pandas reads of it.
+FLOATS = st.floats(-1e300, 1e300, allow_subnormal=False) | st.just(float("nan"))
 
 
 @settings(deadline=None, max_examples=40)

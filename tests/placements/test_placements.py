@@ -324,7 +324,7 @@ def test_output_folder_belongs_to_whom_containers_run_as() -> None:
 
 
 def test_a_task_with_two_vcpus_works_on_two_items_at_once(pictures: Path, out: Path) -> None:
-    chosen = settings(SERVICE, vcpu=2.0, tasks=1)
+    chosen = settings(SERVICE, vcpu=2.0, task_memory_mb=4096, tasks=1)
     ledger = carry_out(ProcessEngine, chosen, pictures, out, ["0.jpg", "1.jpg", "2.jpg", "0.jpg"])
     rows = sorted(ledger.attempts, key=lambda row: row.started_ns)
     assert any(later.started_ns < earlier.done_ns for earlier, later in itertools.pairwise(rows))

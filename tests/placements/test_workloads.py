@@ -20,6 +20,8 @@ from tests.workloads.test_table import rows_of
 from workloads.kit.corpus import Corpus
 
 NUMBERS = itertools.count()
+# The bundles of `unpack` are made to be more than a function usually has.
+ROOM: dict[str, dict[str, Any]] = {"function": {"tmp_mb": 1024}}
 
 
 @pytest.fixture(scope="module", params=workloads())
@@ -72,7 +74,13 @@ def test_placements_make_the_same_objects_and_rows(
         folder.mkdir()
         folder.chmod(0o777)
         ledger = carry_out(
-            make, settings(base), corpus.root, folder, corpus.keys, workload=workload, asked={}
+            make,
+            settings(base, **ROOM.get(base["kind"], {})),
+            corpus.root,
+            folder,
+            corpus.keys,
+            workload=workload,
+            asked={},
         )
         assert [(row.outcome, row.error) for row in ledger.attempts] == [("ok", "")] * len(corpus.keys)
         objects.append(stored(folder, workload))

@@ -24,8 +24,9 @@ class EventObserver:
         """An attempt is over, which held its vCPUs of an instance for so long."""
         container = job.attempts[-1].container
         self._bench.event(
-            "job_placed", container, duration_s=held_s, job=job.id, instance=instance.id, vcpu=job.vcpu
-        )
+            "job_placed", container, duration_s=held_s, job=job.id, name=job.submission.name,
+            instance=instance.id, vcpu=job.vcpu,
+        )  # fmt: skip
 
     def instance(self, environment: ComputeEnvironment, instance: Instance) -> None:
         """An instance's new state; the launch delay in it is assumed."""

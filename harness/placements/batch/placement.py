@@ -169,7 +169,7 @@ def limits(settings: BatchSettings) -> Limits:
 
 
 def define(bench: Bench, settings: BatchSettings) -> JobDefinition:
-    """The job definition of a bench's workload."""
+    """The job definition of a bench's workload, or of the image in its place."""
     rules = tuple(
         Rule(
             action=rule.action,
@@ -181,7 +181,8 @@ def define(bench: Bench, settings: BatchSettings) -> JobDefinition:
     )
     return JobDefinition(
         name=bench.workload,
-        command=bench.command("job"),
+        image=settings.image,
+        command=settings.command if settings.image else bench.command("job"),
         vcpu=settings.vcpu,
         memory_mb=settings.memory_mb,
         retries=RetryStrategy(attempts=settings.attempts, rules=rules),

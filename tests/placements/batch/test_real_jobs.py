@@ -19,6 +19,7 @@ from harness import load
 from harness.clock import RunClock
 from harness.driver import Driver
 from harness.engines.docker import DockerEngine
+from harness.engines.image import Image
 from harness.pacer import LoopPacer
 from harness.placements.base import Bench
 from harness.placements.batch import BatchPlacement
@@ -193,3 +194,35 @@ def test_a_chain_from_resize_to_contact_sheets_to_an_index_page(
     resize, sheet_array = order[0][0], next(job for job, _, _ in order if job != order[0][0])
     for index in ("0", "1"):
         assert succeeded.index(f"{resize}:{index}") < succeeded.index(f"{sheet_array}:{index}")
+
+
+FOREIGN = "import json, os, sys; items = json.loads(os.environ['ITEMS']); sys.exit('3.jpg' in items)"
+
+
+def test_an_image_of_ones_own_has_done_its_items_if_it_ends_well(
+    make_docker: Callable[[], DockerEngine], workload_image: Image, pictures: Path
+) -> None:
+    own = {"image": workload_image.reference, "command": ("python3", "-c", FOREIGN)}
+    ledger = drop(
+        make_docker, pictures, ["0.jpg", "3.jpg", "2.jpg"], nothing, array_size=3, attempts=2, **own
+    )
+    found = {(row.item, row.attempt): row for row in ledger.attempts}
+    outcomes = {key: row.outcome for key, row in found.items()}
+    assert outcomes == {
+        ("0.jpg", 1): "ok", ("2.jpg", 1): "ok", ("3.jpg", 1): "error", ("3.jpg", 2): "error",
+    }  # fmt: skip
+    assert "exit code 1" in found["3.jpg", 1].error
+    good = found["0.jpg", 1]
+    assert good.init_s == 0, "nobody knows when a foreign program has begun its work"
+    assert good.work_s > 0
+    assert good.handler_s == pytest.approx(good.work_s, rel=1e-3)
+    assert not thumbnails(pictures)
+
+
+def test_an_image_of_ones_own_answers_for_its_whole_share(
+    make_docker: Callable[[], DockerEngine], workload_image: Image, pictures: Path
+) -> None:
+    own = {"image": workload_image.reference, "command": ("python3", "-c", FOREIGN)}
+    ledger = drop(make_docker, pictures, ["0.jpg", "3.jpg", "2.jpg", "1.jpg"], nothing, **own)
+    outcomes = {row.item: row.outcome for row in ledger.attempts}
+    assert outcomes == {"0.jpg": "ok", "2.jpg": "ok", "3.jpg": "error", "1.jpg": "lost"}

@@ -1,0 +1,204 @@
+"""What the charts over time, the headroom and the switches are computed from, against rows that are known."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.advice import advise
+from harness.advice.question import Question
+from harness.analysis import units
+from harness.analysis.headroom import headroom
+from harness.analysis.rates import rates
+from harness.analysis.records import records
+from harness.analysis.timeline import timeline
+from harness.report.answer import answer, told
+from harness.report.assumptions import assumptions, costs
+from harness.report.contents import Contents
+from harness.report.failed import failure_tables
+from harness.report.html import csv_of
+from harness.runs import Run
+from tests.rows import an_event
+from tests.synthetic import EPOCH_NS, MIB, empty_run, make_run
+
+ARMS = ["function", "batch", "service"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_run(tmp_path_factory.mktemp("made") / "r")
+
+
+def with_events(run: Run, rows: list[Any]) -> Run:
+    names = list(run.events.columns)
+    return replace(
+        run, events=pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+    )
+
+
+@given(st.floats(1e-6, 1e5))
+def test_a_text_of_seconds_sorts_as_its_seconds(seconds: float) -> None:
+    found = units.value(units.duration(seconds))
+    assert found == pytest.approx(seconds, rel=0.01)
+
+
+@given(st.floats(1, 1e13))
+def test_a_text_of_bytes_sorts_as_its_bytes(size: float) -> None:
+    assert units.value(units.size(size)) == pytest.approx(size, rel=0.5 if size < 10 else 0.06)
+
+
+@given(st.floats(0.01, 1e9))
+def test_a_text_of_dollars_sorts_as_its_dollars(usd: float) -> None:
+    assert units.value(units.money(usd)) == pytest.approx(usd, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("28.4 ms (22.5 ms to 33.5 ms)", 0.0284), ("502 (470 to 540) ms", 0.502), ("144 of 144", 144), ("14 %", 0.14),
+        ("< 0.001", 0.001), ("-3.5 s", -3.5), ("3 min 20 s", 200), ("10.3/s", 10.3), ("$1,234.50", 1234.5),
+        ("-", None), ("too few", None), ("function", None), ("", None), ("2026-11-24", None),
+    ],
+)  # fmt: skip
+def test_the_figure_that_a_cell_begins_with(text: str, value: float | None) -> None:
+    assert units.value(text) == (pytest.approx(value) if value is not None else None)
+
+
+def test_items_a_second_over_time_add_up_to_the_items(run: Run) -> None:
+    found = rates(run, ["service"])
+    steady = found[(found["phase"] == "steady")]
+    width_s = steady["at_s"].diff().median()
+    # 24 items in each block; the median block of each step is close to the mean of them.
+    assert (steady["items_per_s"] * width_s).sum() == pytest.approx(24, rel=0.25)
+    assert (steady["low"] <= steady["items_per_s"]).all() and (steady["items_per_s"] <= steady["high"]).all()
+    assert rates(empty_like(run), ["service"]).empty
+
+
+def empty_like(run: Run) -> Run:
+    return replace(run, attempts=run.attempts.iloc[:0])
+
+
+def test_lanes_frozen_times_and_marks_of_a_block(run: Run) -> None:
+    second = 10**9
+
+    def at(seconds: float, kind: str, container: str = "", **more: Any) -> Any:
+        return an_event(block=3, arm="function", kind=kind, container=container,
+                        at_ns=EPOCH_NS + round(seconds * second), **more)  # fmt: skip
+
+    events = [
+        at(0, "arm_started"), at(1, "container_started", "a"), at(2, "container_started", "b"),
+        at(3, "container_frozen", "a"), at(6, "container_thawed", "a"), at(7, "container_frozen", "b"),
+        at(8, "container_ended", "a"), at(9, "container_started", "c"), at(9.5, "container_evicted", "b"),
+        at(10, "container_ended", "b"), at(12, "container_ended", "c"),
+    ]  # fmt: skip
+    found = timeline(with_events(run, events), ["function"])
+    assert found is not None and found.block == 3
+    spans = {(row.container, row.state): row for row in records(found.spans)}
+    assert (spans["a", "frozen"].start_s, spans["a", "frozen"].end_s) == (3, 6)
+    assert (spans["b", "frozen"].start_s, spans["b", "frozen"].end_s) == (7, 10), "until it ends"
+    assert spans["c", "running"].lane == spans["a", "running"].lane, "a's lane is free again"
+    assert spans["b", "running"].lane == 2
+    assert found.marks[["what", "at_s", "lane"]].to_numpy().tolist() == [["evicted", 9.5, 2]]
+    use = found.use.set_index("at_s")["containers"]
+    assert use.tolist()[0] == 0 and max(use.tolist()) == 2
+
+
+def test_the_block_in_which_most_happened_is_shown(run: Run) -> None:
+    plain = timeline(run, ARMS)
+    assert plain is not None and plain.block == 1, "the first that is no warm-up"
+    events = run.events
+    extra = an_event(block=5, arm="function", kind="throttled", at_ns=int(events["at_ns"].max()))
+    row = pd.DataFrame([[getattr(extra, name) for name in events.columns]], columns=events.columns)
+    frame = pd.concat([events.astype(row.dtypes.to_dict()), row], ignore_index=True)
+    busy = timeline(replace(run, events=frame), ARMS)
+    assert busy is not None and busy.block == 5
+
+
+def test_cpu_and_memory_over_time_are_those_of_the_samples(run: Run) -> None:
+    found = timeline(run, ["service"])
+    assert found is not None
+    step_s = found.use["at_s"].diff().median()
+    own = run.samples[(run.samples["block"] == found.block) & (run.samples["arm"] == "service")]
+    total_s = own.groupby("container", observed=True)["cpu_s"].max().sum()
+    assert (found.use["cpu_cores"] * step_s).sum() == pytest.approx(total_s, rel=0.25)
+    assert found.use["memory_bytes"].max() <= own["memory_bytes"].max() * 2
+
+
+def test_headroom_tells_the_size_that_would_do(run: Run) -> None:
+    table = headroom(run).set_index("arm")
+    assert table.loc["function", "memory_peak_bytes"] == 60 * MIB
+    assert table.loc["function", "would_do_mb"] == 128, "no function is smaller"
+    assert table.loc["batch", "would_do_mb"] == 1024, "Fargate's least with half a vCPU"
+
+
+def test_a_peak_at_the_limit_says_nothing_of_what_would_do(run: Run) -> None:
+    arms = {name: about | {"limits": about["limits"] | {"memory_bytes": 60 * MIB}} for name, about in run.manifest["arms"].items()}  # noqa: E501  # fmt: skip
+    table = headroom(replace(run, manifest=run.manifest | {"arms": arms}))
+    assert table["would_do_mb"].isna().all()
+    assert table["would_do"].str.contains("not known").all()
+
+
+def test_a_peak_beyond_a_limit_that_was_only_watched_does_say_it(run: Run) -> None:
+    arms = {name: about | {"limits": about["limits"] | {"memory_bytes": 20 * MIB}} for name, about in run.manifest["arms"].items()}  # noqa: E501  # fmt: skip
+    table = headroom(replace(run, manifest=run.manifest | {"arms": arms}))
+    assert table["would_do_mb"].notna().all()
+
+
+def test_the_answer_is_that_of_the_advice(run: Run) -> None:
+    found, advice = answer(Contents(run)), advise(run)
+    assert found is not None and advice.best is not None and advice.second is not None
+    assert found.advised == advice.best.arm
+    better, sure, flip, speed = found.facts
+    assert units.money(advice.premium_usd) in better.figure
+    assert advice.second.arm in better.lines[0]
+    assert str(advice.confidence.draws) in sure.figure
+    assert flip.label == "modelled" and better.label == "priced" and speed.label == "measured"
+    assert len(list(told(found))) == 5
+
+
+def test_there_is_no_answer_without_a_price(tmp_path: Path) -> None:
+    assert answer(Contents(empty_run(tmp_path / "r"))) is None
+
+
+def test_every_way_in_which_switches_stand_has_its_case_and_agrees_with_the_advice(run: Run) -> None:
+    (found,) = assumptions(Contents(run))
+    ways = np.prod([len(switch.choices) for switch in found.switches])
+    assert len({case.keys for case in found.cases}) == len(found.cases) == ways
+    assert found.cases[0].keys == " ".join(switch.chosen for switch in found.switches)
+    for case in found.cases:
+        items, speed, free = (float(key) for key in case.keys.split())
+        if speed == 1:
+            best = advise(run, Question(items_per_month=items, free_tier=bool(free))).best
+            assert best is not None
+            assert case.verdict.startswith(f"{best.arm} is the cheapest, at {units.money(best.usd)}")
+
+
+def test_a_slower_aws_costs_a_function_more_and_the_free_tier_less(run: Run) -> None:
+    table = costs(Contents(run).model, [1e6])
+    own = table[table["arm"] == "function"].set_index(["speed", "free"])["usd"]
+    assert own[0.5, False] < own[1.0, False] < own[2.0, False]
+    assert own[1.0, True] < own[1.0, False]
+
+
+def test_a_csv_link_holds_the_rows() -> None:
+    link = csv_of(pd.DataFrame({"a": [1.5, 2.0], "b": ["x", "y,z"]}))
+    head, _, rows = link.partition(",")
+    assert head == "data:text/csv;charset=utf-8;base64"
+    assert base64.b64decode(rows).decode() == 'a,b\n1.5,x\n2,"y,z"\n'
+
+
+def test_failures_are_counted_by_kind_and_text(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", blocks=3, failed_share=0.2)
+    (table,) = failure_tables(Contents(run))
+    failed = (run.attempts["outcome"] != "ok").sum()
+    assert sum(int(row[4]) for row in table.rows) == failed > 0
+    assert {tuple(row[2:4]) for row in table.rows} == {("error", "made to fail")}
+    assert failure_tables(Contents(make_run(tmp_path / "s", blocks=1))) == []
