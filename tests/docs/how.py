@@ -16,10 +16,10 @@ REAL = re.compile(
     r"harness (report|advise|compare|export|prices show|doctor(?! --clean))\b|harness .*--(help|version)$"
 )
 SMALL = re.compile(
-    r"harness (run|aa) (?!mine\b)|harness push default$"
+    r"harness (run|aa) (?!mine\b|pull\b)|harness push default$"
     r"|harness tune default --placements function --memory 512,885,1769$"
 )
-ON_DOCKER = re.compile(r"harness (run pull|push)\b")
+ON_DOCKER = re.compile(r"harness push\b")
 
 MAKE = re.compile(r"make( [a-z-]+)+( [A-Z]+=.*)?$")
 
@@ -34,6 +34,7 @@ ELSEWHERE = {
     r"harness prices update --dry-run$": f"{PRICES}test_a_dry_run_writes_nothing",
     r"harness prices update ": f"{PRICES}test_update_prints_what_changed_and_writes_a_new_book",
     r"harness push .*--registry .*amazonaws": ECR,
+    r"harness run pull$": "tests/test_pulls.py::test_every_placement_pulls_its_image_for_a_cold_start",
     r"harness gallery\b": "tests/gallery/test_real_lines.py",
     # The page on adding a workload has a test that runs its commands one after the other.
     r".* workloads/mine|harness run mine\b|python -m pytest tests/placements": "tests/test_docs.py",

@@ -124,7 +124,7 @@ class Service:
 
     def changed(self, task: Task) -> None:
         """A task is in a new state."""
-        if task.status == Status.RUNNING:
+        if task.status == Status.RUNNING and not task.unhealthy:
             self._failures = 0
         if task.status == Status.STOPPED:
             del self._lives[task]

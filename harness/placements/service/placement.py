@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
-from harness.engines.base import EngineError
 from harness.placements.attempts import attempt, cpu_between
 from harness.placements.base import Bench, Work
 from harness.placements.capacity import Instance, Need
@@ -75,13 +75,14 @@ class ServicePlacement:
         self._given += 1
         alone, given = self._in_hand == 1, self._given
         before = self._readings() if alone else {}
+        asked = self._running()
         try:
             answer = await self._client.send(work.item)
         finally:
             self._in_hand -= 1
         done_ns = self._bench.clock.now_ns()
         if answer.broken:
-            answer = await self._why_gone(answer)
+            answer = await self._why_gone(answer, asked)
         container = self._containers.get(answer.target)
         usage = container.usage() if container else None
         undisturbed = given == self._given
@@ -114,29 +115,36 @@ class ServicePlacement:
         if self._http is not None:
             await self._http.close()
 
+    def _running(self) -> dict[str, TaskContainer]:
+        """The containers that requests may go to now."""
+        assert self.service is not None
+        return {task.name: self._containers[task.name] for task in self.service.running}
+
     def _readings(self) -> dict[str, Any]:
         """What each task has used so far, where there are few."""
-        assert self.service is not None
-        running = self.service.running
-        if len(running) > MOST_READ:
-            return {}
-        return {task.name: self._containers[task.name].usage() for task in running}
+        running = self._running()
+        return {} if len(running) > MOST_READ else {name: each.usage() for name, each in running.items()}
 
-    async def _why_gone(self, answer: Answer) -> Answer:
-        """A request broke off: if its task has died, its end says why."""
-        container = self._containers.get(answer.target)
-        if container is None:
+    async def _why_gone(self, answer: Answer, asked: Mapping[str, TaskContainer]) -> Answer:
+        """A request broke off: if its task has died, its end says why.
+
+        Where the load balancer did not tell whose it was, it was that of the one task which has ended meanwhile.
+        """
+        known = self._containers.get(answer.target)
+        suspects = asked if not answer.target else {answer.target: known} if known else {}
+        ends = {name: asyncio.shield(each.ended) for name, each in suspects.items()}
+        if ends:
+            await asyncio.wait(ends.values(), timeout=END_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        dead = [name for name, end in ends.items() if end.done()]
+        for pending in ends.values():
+            pending.cancel()
+        if len(dead) != 1 or suspects[dead[0]].ended.exception() is not None:
             return answer
-        try:
-            async with asyncio.timeout(END_PATIENCE_S):
-                end = await asyncio.shield(container.ended)
-        except (TimeoutError, EngineError):
-            return answer
-        if end.out_of_memory:
+        last = suspects[dead[0]].ended.result()
+        if last.out_of_memory:
             told = "OutOfMemoryError: Container killed due to memory usage"
-            return Answer(Outcome.OUT_OF_MEMORY, None, told, answer.target)
-        told = f"task ended with exit code {end.code}: {answer.error}"
-        return Answer(Outcome.ERROR, None, told, answer.target)
+            return Answer(Outcome.OUT_OF_MEMORY, None, told, dead[0])
+        return Answer(Outcome.ERROR, None, f"task ended with exit code {last.code}: {answer.error}", dead[0])
 
     def _deploy_in(self, phase: str) -> None:
         """The first item of a phase starts the clocks of its deployments."""
@@ -160,8 +168,16 @@ class ServicePlacement:
         self._containers[task.name] = container
 
     def _note_task(self, task: Task) -> None:
-        name = self._bench.container_name(task.name)
-        now_ns = self._bench.clock.now_ns()
+        assert self.service is not None
+        if task.unhealthy and not task.leaving:
+            self._bench.event("task_unhealthy", self._bench.container_name(task.name), reason=task.unhealthy)
+        else:
+            self._note_state(task)
+        self.service.changed(task)
+
+    def _note_state(self, task: Task) -> None:
+        """A task's new state; one that runs from now on is ready."""
+        name, now_ns = self._bench.container_name(task.name), self._bench.clock.now_ns()
         detail: dict[str, Any] = {"reason": task.reason} if task.leaving and task.reason else {}
         self._bench.event(
             "task_state", name, at_ns=now_ns, state=task.status, revision=task.revision.number, **detail
@@ -170,8 +186,6 @@ class ServicePlacement:
         if task.status == Status.RUNNING and container is not None:
             took_s = (now_ns - container.launched.started_ns) / 1e9
             self._bench.event("container_ready", name, at_ns=now_ns, duration_s=took_s)
-        assert self.service is not None
-        self.service.changed(task)
 
     def _note_room(self, need: Need, instance: Instance, held_s: float) -> None:
         assert isinstance(need, Task)

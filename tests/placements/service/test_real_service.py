@@ -188,6 +188,8 @@ def test_a_task_that_hangs_is_found_by_its_health_checks_and_replaced(
     assert found["ok"] >= 400, found
     assert len(ledger.kinds("container_ready")) == 3
     assert any("health checks" in reason for reason in reasons(ledger, "STOPPED"))
+    (unhealthy,) = ledger.kinds("task_unhealthy")
+    assert "health checks" in json.loads(unhealthy.detail)["reason"]
     assert ledger.attempts[-1].outcome == "ok"
 
 
