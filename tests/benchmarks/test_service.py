@@ -130,8 +130,8 @@ def told(benchmark: Any, work: Callable[[], dict[str, float]]) -> dict[str, floa
 def test_throughput_at_saturation(benchmark: Any, tmp_path: Path, picture: str, workers: int) -> None:
     """By the plain loop on the same cores. With every core taken, the client's CPU time is left out of both.
 
-    What the client costs beyond that time (it wakes up beside every small picture) cannot be told from the service's own
-    cost, so where it has no core of its own small pictures are held to less.
+    What the client costs beyond that time (it wakes up beside every small picture) cannot be told from the service's
+    own cost, so where it has no core of its own small pictures are held to less.
     """
     if len(CORES) < 2:
         pytest.skip("the client needs a core of its own")
