@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from harness import sizes
 from harness.scenario.placements import InstanceSettings, LaunchSettings, Sized, Strict
 
-# Amazon Lightsail API Reference, "CreateContainerService": the scale of a service.
+# The scale of a Lightsail container service, as in botocore's model (ContainerServiceScale), read 2026-11-24.
 LIGHTSAIL_NODES = 20
 LIGHTSAIL = {
     "LIGHTSAIL_CONTAINERS": sizes.LIGHTSAIL_CONTAINERS,
