@@ -103,6 +103,16 @@ def test_two_tasks_idle_together_and_the_load_balancer_stands_apart(run: Run) ->
     assert (balancer["part"], balancer["cpu_cores"]) == ("load balancer", pytest.approx(0.002))
 
 
+def test_a_container_that_has_ended_does_not_idle(run: Run) -> None:
+    ended = [
+        a_sample(at_s, 1.0, 100) | ({"memory_bytes": None} if at_s > 1 else {})
+        for at_s in (0.0, 1.0, 2.0, 3.0)
+    ]
+    quiet = with_rows(with_rows(run, "samples", ended), "events", UP)
+    (row,) = idle(with_rows(quiet, "attempts", [an_attempt(5, 6)])).to_dict("records")
+    assert (row["observed_s"], row["memory_bytes"]) == (pytest.approx(1.0), pytest.approx(100))
+
+
 def test_an_arm_that_is_never_idle_has_no_row(run: Run) -> None:
     busy = with_rows(run, "samples", [a_sample(0.0, 0.0, 1), a_sample(1.0, 1.0, 1)])
     busy = with_rows(busy, "events", UP)

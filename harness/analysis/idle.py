@@ -62,7 +62,8 @@ def _busy(run: Run) -> dict[tuple[int, str], NDArray[np.int64]]:
 
 def _idle_spans(samples: pd.DataFrame, busy: NDArray[np.int64]) -> pd.DataFrame:
     """Of one container: seconds, cpu_s and memory_bytes of each time between two readings that was idle."""
-    ordered = samples.dropna(subset=["cpu_s"]).sort_values("at_ns")
+    # A container that has ended still has its counters, and uses nothing: its readings have no memory.
+    ordered = samples.dropna(subset=["cpu_s", "memory_bytes"]).sort_values("at_ns")
     at_ns = ordered["at_ns"].to_numpy()
     over = np.searchsorted(busy[:, 1], at_ns[:-1], side="right")
     begun = np.searchsorted(busy[:, 0], at_ns[1:], side="left")
@@ -100,5 +101,5 @@ def _row(spans: pd.DataFrame) -> dict[str, float] | None:
         "containers": observed_s / once_s,
         "observed_s": observed_s,
         "cpu_cores": float(spans["cpu_s"].sum()) / observed_s,
-        "memory_bytes": float(np.average(spans["memory_bytes"].fillna(0.0), weights=spans["seconds"])),
+        "memory_bytes": float(np.average(spans["memory_bytes"], weights=spans["seconds"])),
     }
