@@ -15,7 +15,6 @@ from harness.statistics import Interval, jackknife_interval, paired_ratio
 from harness.tuning.prices import usd_per_million
 from harness.tuning.question import Goal, Question
 
-NO_BLOCK_IN_COMMON = "there is no block in which both were measured and valid"
 TIME_COLUMN = {"latency": "latency_s", "handler": "handler_s"}
 
 
