@@ -349,7 +349,7 @@ class DockerContainer:
         pid = int(state["State"]["Pid"])
         networks = state["NetworkSettings"]["Networks"].values()
         self._ip = next((n["IPAddress"] for n in networks if n.get("IPAddress")), self._ip)
-        self._folders = cgroup.folders_of(pid) if pid else {}
+        self._folders = cgroup.folders_of(pid, self._id)
         parents = cgroup.parent_folders(self.name) if self._own_parent else {}
         if self._group:
             self._group.close()
@@ -359,7 +359,7 @@ class DockerContainer:
             )
         self._freezer = Freezer.of(self._folders)
         self._in_force = limits.in_force(self._folders)
-        size_bytes = limits.disk_bytes(pid, TEMPORARY)
+        size_bytes = limits.disk_bytes(pid, TEMPORARY) if self._folders else None
         if self._spec.limits.temporary_bytes is not None and size_bytes is not None:
             self._in_force["temporary_bytes"] = size_bytes
 

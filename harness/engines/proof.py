@@ -59,9 +59,7 @@ def prove(client: docker.DockerClient, image: str) -> Proof:
 
 
 def _look(container_id: str, pid: int) -> Proof:
-    folders = cgroup.folders_of(pid) if pid else {}
-    # The daemon may live in a virtual machine, where this number is some other process.
-    folders = {name: folder for name, folder in folders.items() if container_id in str(folder)}
+    folders = cgroup.folders_of(pid, container_id)
     if not folders:
         return Proof()
     group = cgroup.ContainerGroup(folders, {}, pid)

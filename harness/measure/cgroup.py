@@ -139,8 +139,13 @@ def ended(*readings: Usage) -> Usage:
     return Usage(**highest)
 
 
-def folders_of(pid: int, root: Path = CGROUP_ROOT) -> dict[str, Path]:
-    """Controller -> folder of a process's group; under v2 there is one, named ``.  Empty if unreadable."""
+def folders_of(pid: int, container_id: str, root: Path = CGROUP_ROOT) -> dict[str, Path]:
+    """Controller -> folder of the group of a container whose first process is `pid`; under v2 there is one, named ``.
+
+    Only folders that are the container's own, by its number in their path. Version 1 puts a process that has ended
+    into the root, whose counters are those of the whole machine; a number that is free again may be another's; and
+    where the engine lives in a virtual machine it means something else altogether. Empty if there is none.
+    """
     try:
         lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
     except OSError:
@@ -150,7 +155,7 @@ def folders_of(pid: int, root: Path = CGROUP_ROOT) -> dict[str, Path]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
-            if unified == (controller == ""):
+            if unified == (controller == "") and container_id in path:
                 found[controller] = root / controller / path.lstrip("/")
     return {name: folder for name, folder in found.items() if folder.is_dir()}
 

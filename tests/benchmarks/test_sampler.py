@@ -32,7 +32,7 @@ class Real:
         container.reload()
         pid = int(container.attrs["State"]["Pid"])
         self.name = str(container.name)
-        self.group = cgroup.ContainerGroup(cgroup.folders_of(pid), {}, pid)
+        self.group = cgroup.ContainerGroup(cgroup.folders_of(pid, str(container.id)), {}, pid)
 
     def usage(self) -> Usage | None:
         return self.group.usage()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.measure import counter_files
+from harness.measure import cgroup, counter_files
 from harness.measure.cgroup import ContainerGroup, ended
 from harness.measure.processes import Processes
 from harness.measure.usage import Usage
@@ -194,6 +196,14 @@ def test_a_container_that_was_gone_before_its_group_was_found(tmp_path: Path) ->
     unknown = ContainerGroup({}, {}, PID, RECORDED / "v2", tmp_path)
     assert unknown.usage() is None
     unknown.close()
+
+
+def test_a_process_that_has_ended_does_not_lend_the_counters_of_the_whole_machine() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        # Version 1 tells the root of a process that has ended, and this process is in no container of ours.
+        assert cgroup.folders_of(ended.pid, "0123456789ab") == {}
+    assert cgroup.folders_of(0, "0123456789ab") == {}
 
 
 def test_the_last_brief_reading_is_not_forgotten_at_the_end(tree: Path) -> None:

@@ -308,8 +308,9 @@ def test_a_lightsail_instance_that_has_spent_its_credits_is_held_to_its_baseline
         async with asyncio.timeout(30):
             while not ledger.kinds("burst_limited"):
                 await asyncio.sleep(0.05)
-        pid = docker_client.containers.get(ledger.kinds("burst_limited")[0].container).attrs["State"]["Pid"]
-        quotas.append(limits.in_force(cgroup.folders_of(pid))["vcpu"] or 0.0)
+        task = docker_client.containers.get(ledger.kinds("burst_limited")[0].container)
+        folders = cgroup.folders_of(task.attrs["State"]["Pid"], str(task.id))
+        quotas.append(limits.in_force(folders)["vcpu"] or 0.0)
 
     ledger = under_load(make_docker, folders, watch, count=80, rate_per_s=20, **LIGHTSAIL)
     assert json.loads(ledger.kinds("burst_limited")[0].detail)["vcpu"] == pytest.approx(0.1)
