@@ -11,16 +11,15 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benchmarks import peers
 from tests.benchmarks.test_thumbnail import photograph
 from tests.workloads.noop import interfaces
 from tests.workloads.pictures import decoded, encode
@@ -28,6 +27,7 @@ from tests.workloads.serving import served
 
 pytestmark = [pytest.mark.timed, pytest.mark.timeout(600)]
 TURNS = 15
+TURN_S = 1
 CALLS = 150
 CONNECTIONS = 6  # for each worker
 CORES = sorted(os.sched_getaffinity(0))
@@ -84,30 +84,6 @@ class Loops:
             process.communicate()
 
 
-def saturated_rate(connections: list[HTTPConnection], items: int) -> float:
-    """Items a second with a request always waiting on each of the connections, which are kept."""
-    left = iter(range(items))
-    lock = threading.Lock()
-    body = json.dumps({"item": "a.jpg"})
-
-    def send(connection: HTTPConnection) -> None:
-        while True:
-            with lock:
-                if next(left, None) is None:
-                    break
-            connection.request("POST", "/thumbnail", body)
-            answer = connection.getresponse()
-            assert json.loads(answer.read())["ok"], answer.status
-
-    threads = [threading.Thread(target=send, args=(each,)) for each in connections]
-    begun_s = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return items / (time.perf_counter() - begun_s)
-
-
 @contextmanager
 def client_on(cores: list[int]) -> Iterator[None]:
     """This process, which is the client, on some cores alone."""
@@ -118,7 +94,7 @@ def client_on(cores: list[int]) -> Iterator[None]:
         os.sched_setaffinity(0, CORES)
 
 
-def told(benchmark: Any, work: Callable[[], dict[str, float]]) -> dict[str, float]:
+def told_by(benchmark: Any, work: Callable[[], dict[str, float]]) -> dict[str, float]:
     found: dict[str, float] = benchmark.pedantic(work, rounds=1)
     benchmark.extra_info |= found
     print(found)
@@ -131,31 +107,31 @@ def test_throughput_at_saturation(benchmark: Any, tmp_path: Path, picture: str, 
     """By the plain loop on the same cores. With every core taken, the client's CPU time is left out of both."""
     if len(CORES) < 2:
         pytest.skip("the client needs a core of its own")
+    if "wrk" in peers.missing():
+        pytest.skip("not installed: wrk (apt-get install wrk)")
     cores = CORES[:workers]
     data = photograph("Kleiber")
     if size := PICTURE[picture]:
         data = encode(decoded(data).resize(size), quality=90)
     environ = interfaces(tmp_path, {"a.jpg": data})
     settings = environ | {"SERVICE_WORKERS": str(workers)}
-    items = 40 if picture == "phone" else 200
+    items = 50 if picture == "phone" else 200
 
     def work() -> dict[str, float]:
         loops = Loops(environ, cores)
         ratios, rates, busy = [], [], []
         with served("workloads.thumbnail.service", tmp_path, settings, *pinned(cores)) as service:
-            connections = [service.connect() for _ in range(CONNECTIONS * workers)]
-            saturated_rate(connections, items * workers)  # warm-up, in which workers share the connections
-            for _ in range(TURNS):
+            assert service.item("a.jpg").json()["ok"]
+            url, body = f"http://127.0.0.1:{service.port}/thumbnail", json.dumps({"item": "a.jpg"})
+            for turn in range(1 + TURNS):
                 plain = loops.rate(items)
-                begun_s, cpu_s = time.perf_counter(), time.process_time()
-                rate = saturated_rate(connections, items * workers)
-                client = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
+                told = peers.wrk_posts(url, body, CONNECTIONS * workers, TURN_S)
+                client = told.client_cpu_s / told.took_s
                 left = workers - client if workers == len(CORES) else workers
-                ratios.append(rate / (plain * left / workers))
-                rates.append(rate)
-                busy.append(client)
-            for connection in connections:
-                connection.close()
+                if turn > 0:  # the first is warm-up
+                    ratios.append(told.per_s / (plain * left / workers))
+                    rates.append(told.per_s)
+                    busy.append(client)
         loops.close()
         return {
             "ratio_to_plain_loop": statistics.median(ratios),
@@ -166,7 +142,7 @@ def test_throughput_at_saturation(benchmark: Any, tmp_path: Path, picture: str, 
         }
 
     with client_on(CORES if workers == len(CORES) else CORES[workers:]):
-        found = told(benchmark, work)
+        found = told_by(benchmark, work)
     assert found["ratio_to_plain_loop"] >= 0.9
 
 
@@ -213,4 +189,4 @@ def test_what_http_adds_to_an_item_that_is_nothing(benchmark: Any, tmp_path: Pat
             "p50_overhead_without_log_ms": off_ms - direct_ms,
         }
 
-    assert told(benchmark, work)["p50_overhead_ms"] <= 2
+    assert told_by(benchmark, work)["p50_overhead_ms"] <= 2

@@ -78,7 +78,6 @@ def serve(
     app: Starlette,
     settings: ServiceSettings,
     listeners: list[socket.socket],
-    http: Any = "h11",
     **options: Any,
 ) -> None:
     """Serve in this process until a signal; ends the process if work outlasts the drain limit."""
