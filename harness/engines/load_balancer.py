@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 
 import docker
 from docker.errors import DockerException
@@ -59,14 +60,17 @@ def ensure_image(client: docker.DockerClient, architecture: str, say: Callable[[
 def installed() -> LoadBalancer | None:
     """The HAProxy of this machine; None where there is none, or an older one than is needed."""
     program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        return None
+    version = _version_at(program) if program else None
+    return LoadBalancer(version, program) if program and version else None
+
+
+@cache
+def _version_at(program: str) -> str | None:
     try:
         told = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return None
-    version = version_of(told)
-    return None if version is None else LoadBalancer(version, program)
+    return version_of(told)
 
 
 def version_of(told: str) -> str | None:
