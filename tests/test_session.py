@@ -22,6 +22,7 @@ from PIL import Image as Pictures
 import harness
 from harness import analysis, doctor
 from harness.engines.base import LABEL_RUN
+from harness.runs import Run
 
 SCENARIO = """
 name = "tiny"
