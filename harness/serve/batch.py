@@ -19,7 +19,7 @@ from aiohttp import web
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
-from harness.placements.batch.control import AnyJob, Batch
+from harness.placements.batch.control import Batch
 from harness.placements.batch.definition import (
     DefinitionError,
     JobDefinition,
@@ -28,7 +28,7 @@ from harness.placements.batch.definition import (
     retries_of,
     timeout_of,
 )
-from harness.placements.batch.jobs import ArrayJob, Dependency, Submission, SubmitError
+from harness.placements.batch.jobs import AnyJob, ArrayJob, Dependency, Submission, SubmitError
 from harness.placements.batch.queues import FairShare
 from harness.placements.batch.states import State
 from harness.placements.capacity import Delay, EnvironmentSettings, InstanceType, Strategy
