@@ -269,11 +269,11 @@ def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path)
 
 def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        from harness.engines import process  # noqa: PLC0415
+        from harness.engines.process import container  # noqa: PLC0415
 
         ports = iter([taken.getsockname()[1]])
-        free = process._free_port
-        monkeypatch.setattr(process, "_free_port", lambda: next(ports, None) or free())
+        free = container._free_port
+        monkeypatch.setattr(container, "_free_port", lambda: next(ports, None) or free())
 
         async def body(stand: Stand) -> None:
             assert {answer.outcome for answer in await stand.send(4)} == {Outcome.OK}
