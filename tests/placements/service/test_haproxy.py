@@ -20,10 +20,9 @@ from harness.engines import load_balancer
 from harness.engines.base import EngineError
 from harness.engines.process import ProcessEngine
 from harness.placements.base import Bench
-from harness.placements.service import haproxy
 from harness.placements.service.balancer import Target
 from harness.placements.service.client import Client, make_session
-from harness.placements.service.haproxy import Haproxy
+from harness.placements.service.haproxy import Haproxy, configuration
 from harness.rows import Outcome
 from tests.fakes import Ledger
 from tests.placements.service.lab import settings
@@ -286,7 +285,7 @@ def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytes
 def test_a_load_balancer_that_does_not_come_up_says_what_it_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(haproxy, "CONFIGURATION", "no such section")
+    monkeypatch.setattr(configuration, "CONFIGURATION", "no such section")
     with pytest.raises(EngineError, match=r"(?s)HAProxy does not come up; it printed: .*unknown keyword"):
         carry_out(tmp_path, lambda stand: asyncio.sleep(0))
 
