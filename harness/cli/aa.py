@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.cli.exits import OF_STATE, USAGE, failing, leave
+from harness.cli.exits import INVALID, OF_STATE, USAGE, failing, leave
 from harness.cli.options import json_option, run_options
 from harness.cli.output import console
 from harness.cli.starting import carry_out, request_for, scenario_asked
@@ -27,6 +27,8 @@ def aa(
     out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """State the noise floor of SCENARIO here: by how much two identical arms differ.
+
+    Exit code: 0 stated, 1 the run failed, 2 bad usage, 4 no cell of some phase could be used, 130 interrupted.
 
     \b
     Example:
@@ -46,4 +48,4 @@ def aa(
         click.echo(analysis.compare(loaded).to_json(orient="records", indent=2))
     else:
         console().print(floor(loaded))
-    leave(OF_STATE[state])
+    leave(INVALID if state == "complete" and not analysis.usable(loaded) else OF_STATE[state])
