@@ -128,7 +128,7 @@ class Service:
             self._failures = 0
         if task.status == Status.STOPPED:
             del self._lives[task]
-            if not task.has_run and not self._closing and task.revision is self._primary:
+            if task.failed and not task.has_run and not self._closing and task.revision is self._primary:
                 self._note_failure(task.reason)
         # What follows may end or begin others: not in the middle of this one's change.
         if self._soon is None:

@@ -57,7 +57,10 @@ class Governor:
             now_s, now, asked = loop.time(), self._readings(), given()
             value = self._metric(scaling, readings, now, now_s - read_s, asked - requests)
             read_s, readings, requests = now_s, now, asked
-            decision = tracking.observe(now_s, value, self._service.desired)
+            # As on AWS: nothing is taken away while a deployment is in progress.
+            decision = tracking.observe(
+                now_s, value, self._service.desired, may_go_in=not self._service.in_progress
+            )
             if decision is not None:
                 self._bench.event("scaled", running=len(self._service.running), **asdict(decision))
                 self._service.scale(decision.after)

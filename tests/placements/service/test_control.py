@@ -326,6 +326,35 @@ def test_it_scales_out_and_in() -> None:
     carry_out(settings(tasks=2), body)
 
 
+@pytest.mark.parametrize("after_s", [0.1, 0.9])
+def test_a_scale_in_during_a_deployment_is_no_failure_of_it(after_s: float) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.service.deploy({})
+        await asyncio.sleep(after_s)
+        lab.service.scale(1)
+        await lab.service.settled()
+        assert [task.revision.number for task in lab.service.running] == [2]
+
+    lab = carry_out(settings(tasks=4), body)
+    assert lab.states() == ["started 1", "completed 1", "started 2", "completed 2"]
+    assert {each.failures for each in lab.progress} == {0}
+
+
+def test_tasks_that_were_stopped_before_they_ran_hold_up_no_others() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        for desired in (8, 2, 8, 2, 8):
+            lab.service.scale(desired)
+            await asyncio.sleep(0.1)
+        begun_s = asyncio.get_running_loop().time()
+        while len(lab.service.running) < 8:
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() - begun_s < 1.2, "no pause as after failures"
+
+    carry_out(settings(tasks=2), body)
+
+
 def test_launches_take_their_assumed_time_once_the_service_is_up() -> None:
     async def body(lab: Lab) -> None:
         await lab.service.open()
