@@ -3,8 +3,8 @@
 Source: Application Auto Scaling User Guide, "How target tracking scaling works" and "Target tracking scaling
 policies for Application Auto Scaling", read 2026-11-24: it goes out when the metric was above the target in each of
 3 minutes, in when it was below 0.9 of it in each of 15, never beyond minimum and maximum; what an earlier step out
-added counts towards the next one in its cooldown, and a step in waits for its own, which a step out ends. The periods are those of the
-alarms that AWS makes.
+added counts towards the next one in its cooldown, and a step in waits for its own, which a step out ends. The periods
+are those of the alarms that AWS makes.
 """
 
 from __future__ import annotations
