@@ -29,7 +29,7 @@ class RuntimeApi:
     socket: Path
 
     async def command(self, text: str) -> str:
-        """What it answers to one command. HaproxyError if it cannot be asked, or says nothing: there is always a line."""
+        """What it answers to one command. HaproxyError if it cannot be asked, or says nothing at all."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
