@@ -12,8 +12,9 @@ from harness.runs import Run
 
 COLUMNS = ["block", "arm", "at_s", "what", "why"]
 KINDS = {
-    "deployment_started", "deployment_completed", "deployment_failed", "deployment_rolled_back", "scaled",
-    "burst_limited", "burst_restored", "balancer_ended", "balancer_restarted", "balancer_failed", "port_taken",
+    "deployment_started", "deployment_completed", "deployment_failed", "deployment_rolled_back",
+    "deployment_unfinished", "scaled", "task_unhealthy", "service_watch_failed", "burst_limited", "burst_restored",
+    "burst_not_enforced", "balancer_ended", "balancer_restarted", "balancer_failed", "port_taken",
 }  # fmt: skip
 REPLACED = "STOPPED"
 IN_ORDER = ("the service is closed", "takes its place", "more tasks than are desired")
@@ -49,14 +50,22 @@ def told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
         return ("a task ended and was replaced", reason) if ended else None
     if kind == "scaled":
         change = f"scaled {detail['direction']} from {detail['before']} to {detail['after']} tasks"
-        row = f"{detail['value']:.3g} in each of {detail['periods']} periods"
-        return change, f"{detail['metric']} was {row}, target {detail['target']:g}"
+        side = "above the target" if detail["direction"] == "out" else "below 0.9 of the target"
+        row = f"{detail['value']:.3g} on average over {detail['periods']} periods, all {side}"
+        return change, f"{detail['metric']} was {row} of {detail['target']:g}"
     if kind == "deployment_unfinished":
         return "a deployment was not finished", reason
     if kind.startswith("deployment_"):
         state = kind.removeprefix("deployment_").replace("_", " ")
         counts = f"{detail['running']} of {detail['desired']} tasks running"
         return f"deployment of revision {detail['revision']} {state}", reason or counts
+    if kind == "burst_not_enforced":
+        wanted = f", which ought to be {detail['vcpu']:g} vCPU" if "vcpu" in detail else ""
+        return f"an instance's burst limit is not enforced{wanted}", reason
+    if kind == "task_unhealthy":
+        return "a task was found unhealthy", reason
+    if kind == "service_watch_failed":
+        return "what scales, deploys or limits the service failed", reason
     if kind.startswith("burst_"):
         return f"{kind.replace('_', ' ')} to {detail['vcpu']:g} vCPU", "credits are assumed"
     return kind.replace("_", " "), reason or str(detail.get("printed", ""))

@@ -22,6 +22,7 @@ from harness.placements.service.rooms import Rooms
 from harness.placements.service.task import Around, Status, Task
 from harness.rows import Outcome
 from harness.scenario import ServiceSettings
+from harness.scenario.service import DeploymentSettings
 
 # Reading every task's CPU time before a request is worth it for a few of them.
 MOST_READ = 8
@@ -37,7 +38,9 @@ class ServicePlacement:
         self._settings = settings
         self._containers: dict[str, TaskContainer] = {}
         self._in_hand = self._given = 0
+        # Deployments that have not begun, and the phases that have.
         self._planned = list(settings.deployments)
+        self._phases: set[str] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._http: aiohttp.ClientSession | None = None
         self._client: Client | None = None
@@ -148,19 +151,26 @@ class ServicePlacement:
 
     def _deploy_in(self, phase: str) -> None:
         """The first item of a phase starts the clocks of its deployments."""
-        for deployment in [each for each in self._planned if each.phase == phase]:
-            self._planned.remove(deployment)
-            self._timers.append(asyncio.create_task(self._deploy(deployment.after_s, deployment.environment)))
+        if phase in self._phases:
+            return
+        self._phases.add(phase)
+        for deployment in self._planned:
+            if deployment.phase == phase:
+                self._timers.append(asyncio.create_task(self._deploy(deployment)))
 
-    async def _deploy(self, after_s: float, environment: dict[str, str]) -> None:
-        await asyncio.sleep(after_s)
+    async def _deploy(self, deployment: DeploymentSettings) -> None:
+        await asyncio.sleep(deployment.after_s)
         assert self.service is not None
-        self.service.deploy(environment)
+        self._planned.remove(deployment)
+        self.service.deploy(deployment.environment)
 
     def _tell_unfinished(self, service: Service) -> None:
         """Deployments that were planned and did not come about."""
         for each in self._planned:
-            self._bench.event("deployment_unfinished", reason=f"phase {each.phase} never began")
+            begun = each.phase in self._phases
+            why = f"the run ended before {each.after_s:g} s of phase {each.phase} had passed"
+            reason = why if begun else f"phase {each.phase} never began"
+            self._bench.event("deployment_unfinished", reason=reason)
         if service.in_progress:
             self._bench.event("deployment_unfinished", reason="the run ended before it")
 

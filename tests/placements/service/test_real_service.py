@@ -317,6 +317,17 @@ def test_a_lightsail_instance_that_has_spent_its_credits_is_held_to_its_baseline
     assert quotas[0] == pytest.approx(0.1, rel=0.05), "as the kernel has it"
 
 
+def test_a_deployment_that_the_run_did_not_live_to_see_is_told_of(folders: tuple[Path, Path]) -> None:
+    planned = [{"phase": "steady", "after_s": 60}, {"phase": "steady"}, {"phase": "evening"}]
+    ledger = under_load(ProcessEngine, folders, nothing, count=20, rate_per_s=20, deployments=planned)
+    told = {json.loads(event.detail)["reason"] for event in ledger.kinds("deployment_unfinished")}
+    # Whether the second one was completed in time is the machine's affair.
+    assert told - {"the run ended before it"} == {
+        "the run ended before 60 s of phase steady had passed", "phase evening never began",
+    }  # fmt: skip
+    assert len(ledger.kinds("deployment_started")) == 2
+
+
 def test_where_nothing_limits_the_cpu_no_limit_is_told_of(folders: tuple[Path, Path]) -> None:
     ledger = under_load(ProcessEngine, folders, nothing, count=40, rate_per_s=20, **LIGHTSAIL)
     assert ledger.kinds("burst_limited") == []
