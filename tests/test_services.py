@@ -154,12 +154,8 @@ def test_the_log_tells_of_deployments_scaling_and_replaced_tasks_alone(run: Run)
         ("deployment_unfinished", {}, "a deployment was not finished"),
         ("task_unhealthy", {}, "a task was found unhealthy"),
         ("service_watch_failed", {}, "what scales, deploys or limits the service failed"),
-        ("burst_not_enforced", {}, "an instance's burst limit is not enforced"),
-        (
-            "burst_not_enforced",
-            {"vcpu": 0.1},
-            "an instance's burst limit is not enforced, which ought to be 0.1 vCPU",
-        ),
+        ("burst_not_enforced", {}, "burst not enforced"),
+        ("burst_not_enforced", {"vcpu": 0.1}, "burst not enforced to 0.1 vCPU"),
     ],
 )
 def test_what_went_otherwise_than_asked_is_in_the_log(

@@ -125,6 +125,8 @@ class Haproxy:
                 raise EngineError(f"HAProxy does not come up; it printed: {printed}")
             self._bench.event("port_taken", printed=printed[:300])
         self._keeping = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._keep_told())]
+        for task in self._keeping:
+            task.add_done_callback(self._note_failed)
 
     @contextmanager
     def route(self) -> Iterator[Route]:
@@ -166,12 +168,19 @@ class Haproxy:
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
-        if self._launched is not None:
-            with contextlib.suppress(HaproxyError):
-                for record in await self._api.counters():
-                    self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
-            await self._bench.remove(self._launched)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._launched is not None:
+                with contextlib.suppress(HaproxyError):
+                    for record in await self._api.counters():
+                        self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
+                await self._bench.remove(self._launched)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note_failed(self, keeping: asyncio.Task[None]) -> None:
+        """Nobody keeps it any more, so tasks that wait for it wait for ever: that must not go untold."""
+        if not keeping.cancelled() and (error := keeping.exception()) is not None:
+            self._bench.event("balancer_failed", reason=f"{type(error).__name__}: {error}")
 
     def _is_down(self, server: _Server) -> bool:
         if server.up or server.added_s is None:
@@ -213,6 +222,10 @@ class Haproxy:
             return False
         if await self._comes_up(self._launched):
             self._bench.event("balancer_restarted", self._launched.container.name)
+        elif self._launched.ended.done():
+            printed = self._printed.decode(errors="replace")
+            self._bench.event("balancer_failed", reason=f"it ended at once; it printed: {printed}")
+            return False
         self._asked.set()
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -104,19 +105,23 @@ class ServicePlacement:
         self._bench.recorder.attempt(row)
 
     async def close(self) -> None:
-        """Stop every task, then the load balancer."""
+        """Stop every task, then the load balancer; whichever of them fails, the rest is closed all the same."""
+        async with AsyncExitStack() as closing:
+            if self._http is not None:
+                closing.push_async_callback(self._http.close)
+            closing.callback(self._rooms.close)
+            closing.push_async_callback(self._balancer.close)
+            if self.service is not None:
+                closing.push_async_callback(self.service.close)
+            await self._end_timers()
+            self._tell_unfinished()
+
+    async def _end_timers(self) -> None:
         for timer in self._timers:
             timer.cancel()
         for failed in await asyncio.gather(*self._timers, return_exceptions=True):
             if isinstance(failed, Exception):
                 self._bench.event("service_watch_failed", reason=f"{type(failed).__name__}: {failed}")
-        if self.service is not None:
-            self._tell_unfinished(self.service)
-            await self.service.close()
-        await self._balancer.close()
-        self._rooms.close()
-        if self._http is not None:
-            await self._http.close()
 
     def _running(self) -> dict[str, TaskContainer]:
         """The containers that requests may go to now."""
@@ -164,14 +169,14 @@ class ServicePlacement:
         self._planned.remove(deployment)
         self.service.deploy(deployment.environment)
 
-    def _tell_unfinished(self, service: Service) -> None:
+    def _tell_unfinished(self) -> None:
         """Deployments that were planned and did not come about."""
         for each in self._planned:
             begun = each.phase in self._phases
             why = f"the run ended before {each.after_s:g} s of phase {each.phase} had passed"
             reason = why if begun else f"phase {each.phase} never began"
             self._bench.event("deployment_unfinished", reason=reason)
-        if service.in_progress:
+        if self.service is not None and self.service.in_progress:
             self._bench.event("deployment_unfinished", reason="the run ended before it")
 
     def _note_container(self, task: Task, container: TaskContainer) -> None:

@@ -178,15 +178,16 @@ class Task:
     async def _end(self, running: Running, *, registered: bool) -> None:
         if registered:
             self._become(Status.DEACTIVATING)
-            # A container that has ended finishes no request.
             await self._drain(running)
         self._become(Status.STOPPING)
         await running.remove(self._around.settings.stop_timeout_s)
 
     async def _drain(self, running: Running) -> None:
-        """Until its requests are done, the delay is over, or there is no more time."""
+        """Until its requests are done, the delay is over, or there is no more time.
+
+        A container that has ended finishes no request.
+        """
         balancer, delay_s = self._around.balancer, self._around.settings.target.deregistration_delay_s
-        # A container that has ended finishes no request.
         draining = asyncio.create_task(
             balancer.deregister(self.name, 0.0 if running.ended.done() else delay_s)
         )
@@ -200,6 +201,7 @@ class Task:
                 await balancer.deregister(self.name, 0.0)
         finally:
             hurrying.cancel()
+            draining.cancel()
 
     async def _watch_end(self, running: Running) -> None:
         try:

@@ -128,6 +128,21 @@ def test_closing_does_not_wait_for_a_task_that_drains() -> None:
     carry_out(settings(tasks=2), body)
 
 
+def test_a_life_that_is_cut_short_leaves_nothing_behind() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.balancer.drain_s = 1e9
+        lab.service.scale(1)
+        await asyncio.sleep(1)
+        (draining,) = [life for task, life in lab.service._lives.items() if task.leaving]
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+        assert not {name for name in left if "deregister" in name}, left
+
+    carry_out(settings(tasks=2), body)
+
+
 def test_draining_ends_with_the_deregistration_delay() -> None:
     async def body(lab: Lab) -> None:
         await lab.service.open()

@@ -24,6 +24,7 @@ from harness.placements.service import haproxy
 from harness.placements.service.balancer import Target
 from harness.placements.service.client import Client, make_session
 from harness.placements.service.haproxy import Haproxy
+from harness.placements.service.haproxy_api import RuntimeApi
 from harness.rows import Outcome
 from tests.fakes import Ledger
 from tests.placements.service.lab import settings
@@ -265,6 +266,56 @@ def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path)
         ]  # fmt: skip
 
     carry_out(tmp_path, body)
+
+
+def test_one_that_ends_at_once_is_not_started_without_a_pause(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        configuration = stand.balancer._folder / "haproxy.cfg"
+        right = configuration.read_text()
+        configuration.write_text("no such section")
+        started = len(stand.ledger.kinds("container_started"))
+        haproxy_process().send_signal(signal.SIGKILL)
+        await asyncio.sleep(2.5)
+        assert 1 <= len(stand.ledger.kinds("container_started")) - started <= 3
+        assert "unknown keyword" in json.loads(stand.ledger.kinds("balancer_failed")[0].detail)["reason"]
+        configuration.write_text(right)
+        assert (await stand.send())[0].outcome is Outcome.OK
+
+    carry_out(tmp_path, body)
+
+
+def test_it_is_told_when_nobody_keeps_it_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(stand: Stand) -> None:
+        async def nonsense(self: object) -> None:
+            raise ValueError("nonsense")
+
+        monkeypatch.setattr(RuntimeApi, "up", nonsense)
+        await asyncio.sleep(0.3)
+        (event,) = stand.ledger.kinds("balancer_failed")
+        assert json.loads(event.detail)["reason"] == "ValueError: nonsense"
+
+    carry_out(tmp_path, body)
+
+
+def test_its_folder_goes_even_where_it_cannot_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    async def body(stand: Stand) -> None:
+        folders.append(stand.balancer._folder)
+        container = stand.balancer._launched.container  # type: ignore[union-attr]
+
+        async def refuse_once(grace_s: float) -> None:
+            monkeypatch.undo()
+            raise EngineError("it cannot be stopped")
+
+        monkeypatch.setattr(container, "stop", refuse_once)
+
+    with pytest.raises(EngineError, match="cannot be stopped"):
+        carry_out(tmp_path, body)
+    assert not folders[0].exists()
+    assert not [each for each in psutil.Process().children() if each.name() == "haproxy"], "it is removed"
 
 
 def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
