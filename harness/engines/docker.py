@@ -6,13 +6,14 @@ docker-py blocks, so its calls run in threads; creating and starting containers 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 import docker
 import requests
@@ -357,6 +358,8 @@ class DockerContainer:
             self._group = cgroup.ContainerGroup(
                 self._folders, parents, pid, earlier=earlier, network_before=network_before
             )
+        if self._spec.limits.cpu == "share":
+            limits.pass_on_share(self._folders, parents)
         self._freezer = Freezer.of(self._folders)
         self._in_force = limits.in_force(self._folders)
         size_bytes = limits.disk_bytes(pid, TEMPORARY) if self._folders else None
@@ -375,20 +378,20 @@ class DockerContainer:
         try:
             if grace_s > 0:
                 await self._engine.call(self._api.kill, self._id, "SIGTERM")
-                if await self._engine.call(self._ends_within, grace_s):
+                if await self._ends_within(grace_s):
                     return
             await self._engine.call(self._api.kill, self._id)
         except EngineError as error:
             if not _is_gone(error):
                 raise
 
-    def _ends_within(self, seconds: float) -> bool:
-        try:
-            # Its stubs know whole seconds only.
-            self._api.wait(self._id, timeout=cast(int, seconds))
-        except requests.exceptions.RequestException:
-            return False
-        return True
+    async def _ends_within(self, seconds: float) -> bool:
+        # None of the few threads that create and start others is held meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._engine.wait(self._id, None)
+                return True
+        return False
 
     async def freeze(self) -> bool:
         """By the control group's file where it may be written, by Docker's pause elsewhere."""
