@@ -130,6 +130,20 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ),
         (
             "tasks = 1",
+            'tasks = 4\nmax_percent = 150\ndeployments = [{ phase = "steady" }]\n'
+            'scaling = { metric = "cpu", target = 0.5, max_tasks = 4 }',
+            [
+                "got 100 and 150, which with tasks = 1 are at least 1 and at most 1",
+                "no deployment could ever",
+            ],
+        ),
+        (
+            "tasks = 1",
+            'deployments = [{ phase = "steady", after_s = 86400 }]',
+            ["deployments: after_s: got 86400, allowed in phase 'steady': less than "],
+        ),
+        (
+            "tasks = 1",
             'deployments = [{ phase = "later" }]',
             ["deployments: phase: got 'later'", "['steady']"],
         ),
