@@ -259,7 +259,11 @@ class Placement(Protocol):
         ...
 
     async def run(self, work: Work) -> None:
-        """See one item through to its recorded attempt. Raises nothing for an item's failure."""
+        """See one item through to its recorded attempt. Raises nothing for an item's failure.
+
+        Cancelled, as it is where a run is cut short, it records none: nobody has seen how the item ends. The run is
+        marked interrupted then, and each phase's first event says how many items were planned.
+        """
         ...
 
     async def close(self) -> None:

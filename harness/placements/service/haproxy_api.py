@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 BACKEND = "tasks"
+# The same servers without checks: for when those find none of them well.
+UNCHECKED = "unchecked"
 PATIENCE_S = 5.0
 # srv_op_state: 2 is up, 1 and 3 are on the way up and down.
 UP = "2"
@@ -57,14 +59,17 @@ class RuntimeApi:
             raise HaproxyError(f"HAProxy refused {text!r}: {' '.join(refused)}")
 
     async def up(self) -> dict[str, bool]:
-        """Of each server, whether its checks find it well."""
-        names, *lines = await self._table(f"show servers state {BACKEND}")
+        """Of each server, by backend and name (`tasks/task0`), whether its checks, if any, find it well."""
+        names, *lines = await self._table("show servers state")
         rows = [dict(zip(names.split(), line.split(), strict=True)) for line in lines]
-        return {row["srv_name"]: row["srv_op_state"] == UP for row in rows}
+        return {f"{row['be_name']}/{row['srv_name']}": row["srv_op_state"] == UP for row in rows}
 
     async def in_hand(self) -> dict[str, int]:
-        """Of each server, the requests that it has now."""
-        return {record["svname"]: int(record.get("scur", 0)) for record in await self.counters()}
+        """Of each server, by backend and name, the requests that it has now."""
+        return {
+            f"{record['pxname']}/{record['svname']}": int(record.get("scur", 0))
+            for record in await self.counters()
+        }
 
     async def counters(self) -> list[dict[str, Any]]:
         """One record for the front, for each server, and for the back: names as in HAProxy's own statistics."""

@@ -24,7 +24,7 @@ from harness.placements.service import haproxy
 from harness.placements.service.balancer import Target
 from harness.placements.service.client import Client, make_session
 from harness.placements.service.haproxy import Haproxy
-from harness.placements.service.haproxy_api import RuntimeApi
+from harness.placements.service.haproxy_api import BACKEND, UNCHECKED, RuntimeApi
 from harness.rows import Outcome
 from tests.fakes import Ledger
 from tests.placements.service.lab import settings
@@ -213,23 +213,73 @@ def test_targets_come_and_go_in_any_order_around_a_restart(tmp_path: Path) -> No
             async with asyncio.timeout(10):
                 await stand.balancer.is_up(name)
         await asyncio.sleep(0.3)
-        assert set(await stand.balancer._api.up()) == {"a", "b", "n0", "n2", "n4"}, (
-            "none too many, none too few"
-        )
+        names = ("a", "b", "n0", "n2", "n4")
+        wanted = {f"{backend}/{name}" for backend in (BACKEND, UNCHECKED) for name in names}
+        assert set(await stand.balancer._api.up()) == wanted, "none too many, none too few"
 
     carry_out(tmp_path, body)
 
 
-def test_without_a_target_that_is_well_the_answer_is_503(tmp_path: Path) -> None:
+async def all_down(stand: Stand) -> None:
+    for backend in stand.backends:
+        backend.well = False
+    async with asyncio.timeout(5):
+        await stand.balancer.is_down("a")
+        await stand.balancer.is_down("b")
+
+
+def test_without_a_target_that_is_well_all_of_them_have_requests(tmp_path: Path) -> None:
+    """As with AWS's load balancer, which fails open; one that was never well is none of them."""
+
     async def body(stand: Stand) -> None:
-        for backend in stand.backends:
-            backend.well = False
+        await stand.balancer.register(Target("new", "127.0.0.1", 1))
+        await all_down(stand)
+        answers = await stand.send(20)
+        assert {answer.outcome for answer in answers} == {Outcome.OK}
+        assert {answer.target for answer in answers} == {"a", "b"}
+        stand.backends[0].well = True
         async with asyncio.timeout(5):
-            await stand.balancer.is_down("a")
-            await stand.balancer.is_down("b")
+            await stand.balancer.is_up("a")
+        assert {answer.target for answer in await stand.send(9)} == {"a"}
+
+    carry_out(tmp_path, body)
+
+
+def test_one_that_is_not_well_drains_as_well(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        await all_down(stand)
+        for backend in stand.backends:
+            backend.takes_s = 0.6
+        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
+        while not stand.backends[0].working:
+            await asyncio.sleep(0.01)
+        leaving = asyncio.create_task(stand.balancer.deregister("a", 10))
+        await asyncio.sleep(0.1)
+        assert {answer.target for answer in await stand.send(3)} == {"b"}
+        await leaving
+        assert {(await each).outcome for each in sent} == {Outcome.OK}
+        await stand.balancer.deregister("b", 0)
         (answer,) = await stand.send()
         assert answer.outcome is Outcome.ERROR
-        assert "503" in answer.error
+        assert "503" in answer.error, "there is none at all"
+        assert await stand.balancer._api.up() == {}
+
+    carry_out(tmp_path, body)
+
+
+def test_a_target_that_fails_its_checks_finishes_what_it_has(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        stand.backends[0].takes_s = stand.backends[1].takes_s = 1.5
+        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(4)]
+        while not stand.backends[0].working:
+            await asyncio.sleep(0.01)
+        stand.backends[0].well = False
+        async with asyncio.timeout(1):
+            await stand.balancer.is_down("a")
+        assert not any(each.done() for each in sent)
+        assert {(await each).outcome for each in sent} == {Outcome.OK}
+
+    carry_out(tmp_path, body)
 
     carry_out(tmp_path, body)
 
@@ -357,6 +407,7 @@ def test_its_log_and_its_counters_are_kept(tmp_path: Path) -> None:
     front = next(record for record in counters if record["svname"] == "FRONTEND")
     assert int(front["hrsp_2xx"]) == 20
     assert {record["svname"] for record in counters} == {"FRONTEND", "a", "b", "BACKEND"}
+    assert {record["pxname"] for record in counters} == {"service", BACKEND, UNCHECKED}
 
 
 @pytest.mark.parametrize(

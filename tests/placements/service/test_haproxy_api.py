@@ -45,9 +45,9 @@ def answer_of(folder: Path, answer: str, ask: Ask) -> Any:
 
 
 def test_whole_answers_are_read(tmp_path: Path) -> None:
-    assert answer_of(tmp_path, STATE, RuntimeApi.up) == {"a": True, "b": False}
+    assert answer_of(tmp_path, STATE, RuntimeApi.up) == {"tasks/a": True, "tasks/b": False}
     in_hand = answer_of(tmp_path, STAT, RuntimeApi.in_hand)
-    assert in_hand == {"FRONTEND": 3, "a": 2, "b": 0, "BACKEND": 2}
+    assert in_hand == {"service/FRONTEND": 3, "tasks/a": 2, "tasks/b": 0, "tasks/BACKEND": 2}
     empty = STATE[: STATE.index("3 tasks")] + "\n"
     assert answer_of(tmp_path, empty, RuntimeApi.up) == {}
 

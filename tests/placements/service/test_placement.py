@@ -9,6 +9,7 @@ import pytest
 
 from harness.clock import LoopClock
 from harness.engines.base import EngineError, Exit
+from harness.placements.base import Work
 from harness.placements.service.client import Answer, make_session
 from harness.placements.service.placement import END_PATIENCE_S, ServicePlacement
 from harness.rows import Outcome
@@ -79,6 +80,31 @@ def test_where_nothing_is_known_the_answer_stays_as_it_was(
 ) -> None:
     answer, _ = why_gone(target, ends, after_s)
     assert (answer.outcome, answer.error, answer.target) == (Outcome.ERROR, "the connection broke", target)
+
+
+def test_a_request_that_is_cut_short_with_its_run_has_no_row() -> None:
+    ledger = Ledger()
+
+    class Silent:
+        async def send(self, item: str) -> Answer:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("it never answers")
+
+    async def main() -> None:
+        placement = ServicePlacement(a_bench(ledger, LoopClock()), settings())
+        placement._client = Silent()  # type: ignore[assignment]
+        placement._running = lambda: {}  # type: ignore[method-assign]
+        work = Work(item="x", sequence=0, phase="steady", due_ns=0, sent_ns=0)
+        sending = asyncio.create_task(placement.run(work))
+        await asyncio.sleep(1)
+        assert placement._in_hand == 1
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert placement._in_hand == 0
+
+    virtual.run(main())
+    assert ledger.attempts == []
 
 
 def test_what_cannot_be_closed_keeps_nothing_else_open() -> None:
