@@ -10,6 +10,7 @@ import pytest
 from harness import scenario
 from harness.scenario import ScenarioError
 from harness.session.prepare import beyond_machine
+from harness.sizes import Size, nearest_fargate
 
 GOOD = """
 name = "mine"
@@ -157,6 +158,20 @@ def test_a_wrong_value_is_named_with_file_key_and_what_is_allowed(
         load(tmp_path, GOOD.replace(old, new, 1))
     for words in ["mine.toml", *told]:
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [
+        (Size(16, 121 * 1024), [Size(32, 244 * 1024), Size(16, 120 * 1024)]),  # one pair alone holds it
+        (Size(33, 244 * 1024), [Size(32, 244 * 1024), Size(32, 120 * 1024)]),  # none does
+        (Size(0.5, 885), [Size(0.5, 1024), Size(0.5, 2048)]),
+    ],
+)
+def test_the_nearest_of_fargates_sizes_are_those_that_hold_it_first(
+    wanted: Size, nearest: list[Size]
+) -> None:
+    assert list(nearest_fargate(wanted)) == nearest
 
 
 def test_phases_of_one_name_are_refused(tmp_path: Path) -> None:
