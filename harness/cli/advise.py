@@ -4,55 +4,37 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 
 import click
 
+from harness.cli.options import defaulted, json_option, run_folder_argument
+from harness.cli.output import print_json
+
 WIDTH = 110
 
 
 @click.command()
-@click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@run_folder_argument
 @click.option(
     "--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month."
 )
-@click.option(
-    "--free-tier/--no-free-tier",
-    default=False,
-    show_default=True,
-    help="Whether the free tier is still unused.",
-)
+@defaulted("--free-tier/--no-free-tier", default=False, help="Whether the free tier is still unused.")
 @click.option(
     "--speed-factor",
     type=click.FloatRange(0.001, 1000),
     help="Seconds on AWS for each second here; the scenario's if not given.",
 )
-@click.option(
-    "--shape",
-    type=click.Choice(["even", "diurnal"]),
-    default="even",
-    show_default=True,
-    help="How items come over a day.",
+@defaulted(
+    "--shape", type=click.Choice(["even", "diurnal"]), default="even", help="How items come over a day."
 )
-@click.option(
-    "--hours",
-    type=click.IntRange(1, 24),
-    default=24,
-    show_default=True,
-    help="Hours of a day in which they come.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON and nothing else.")
+@defaulted("--hours", type=click.IntRange(1, 24), default=24, help="Hours of a day in which they come.")
+@json_option("advice")
 def advise(
-    run_folder: Path,
-    items_per_month: float | None,
-    free_tier: bool,
-    speed_factor: float | None,
-    shape: str,
-    hours: int,
-    as_json: bool,
-) -> None:
+    run_folder: Path, items_per_month: float | None, free_tier: bool, speed_factor: float | None, shape: str,
+    hours: int, as_json: bool,
+) -> None:  # fmt: skip
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
     \b
@@ -74,7 +56,7 @@ def advise(
     except (RunError, PriceError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(harness.advice.as_json(found), indent=2))
+        print_json(harness.advice.as_json(found))
         return
     for heading, lines in paragraphs(found):
         click.secho(heading, bold=True)

@@ -229,7 +229,7 @@ def test_a_container_that_does_not_end_holds_up_no_call_to_the_daemon(
 ) -> None:
     async def check(engine: Engine) -> None:
         assert isinstance(engine, DockerEngine)
-        engine._api = ThreadPoolExecutor(1)
+        engine._daemon._calls = ThreadPoolExecutor(1)
         ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); "
         deaf = python(ignore + "time.sleep(60)")
         async with running(engine, deaf) as container:
@@ -238,7 +238,7 @@ def test_a_container_that_does_not_end_holds_up_no_call_to_the_daemon(
             begun_s = time.monotonic()
             stopping = asyncio.create_task(container.stop(3.0))
             await asyncio.sleep(0.3)
-            await engine.call(docker_client.ping)
+            await engine._daemon.call(docker_client.ping)
             assert time.monotonic() - begun_s < 2
             await stopping
             assert time.monotonic() - begun_s > 3

@@ -20,11 +20,10 @@ from harness.engines import load_balancer
 from harness.engines.base import EngineError
 from harness.engines.process import ProcessEngine
 from harness.placements.base import Bench
-from harness.placements.service import haproxy
 from harness.placements.service.balancer import Target
 from harness.placements.service.client import Client, make_session
-from harness.placements.service.haproxy import Haproxy
-from harness.placements.service.haproxy_api import BACKEND, UNCHECKED, RuntimeApi
+from harness.placements.service.haproxy import Haproxy, configuration
+from harness.placements.service.haproxy.runtime_api import BACKEND, UNCHECKED, RuntimeApi
 from harness.rows import Outcome
 from tests.fakes import Ledger
 from tests.placements.service.lab import settings
@@ -320,15 +319,15 @@ def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path)
 
 def test_one_that_ends_at_once_is_not_started_without_a_pause(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
-        configuration = stand.balancer._folder / "haproxy.cfg"
-        right = configuration.read_text()
-        configuration.write_text("no such section")
+        file = stand.balancer._configuration
+        right = file.read_text()
+        file.write_text("no such section")
         started = len(stand.ledger.kinds("container_started"))
         haproxy_process().send_signal(signal.SIGKILL)
         await asyncio.sleep(2.5)
         assert 1 <= len(stand.ledger.kinds("container_started")) - started <= 3
         assert "unknown keyword" in json.loads(stand.ledger.kinds("balancer_failed")[0].detail)["reason"]
-        configuration.write_text(right)
+        file.write_text(right)
         assert (await stand.send())[0].outcome is Outcome.OK
 
     carry_out(tmp_path, body)
@@ -354,7 +353,7 @@ def test_its_folder_goes_even_where_it_cannot_be_stopped(
 
     async def body(stand: Stand) -> None:
         folders.append(stand.balancer._folder)
-        container = stand.balancer._launched.container  # type: ignore[union-attr]
+        container = stand.balancer._container._launched.container  # type: ignore[union-attr]
 
         async def refuse_once(grace_s: float) -> None:
             monkeypatch.undo()
@@ -370,11 +369,11 @@ def test_its_folder_goes_even_where_it_cannot_be_stopped(
 
 def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        from harness.engines import process  # noqa: PLC0415
+        from harness.engines.process import container  # noqa: PLC0415
 
         ports = iter([taken.getsockname()[1]])
-        free = process._free_port
-        monkeypatch.setattr(process, "_free_port", lambda: next(ports, None) or free())
+        free = container._free_port
+        monkeypatch.setattr(container, "_free_port", lambda: next(ports, None) or free())
 
         async def body(stand: Stand) -> None:
             assert {answer.outcome for answer in await stand.send(4)} == {Outcome.OK}
@@ -387,7 +386,7 @@ def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytes
 def test_a_load_balancer_that_does_not_come_up_says_what_it_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(haproxy, "CONFIGURATION", "no such section")
+    monkeypatch.setattr(configuration, "CONFIGURATION", "no such section")
     with pytest.raises(EngineError, match=r"(?s)HAProxy does not come up; it printed: .*unknown keyword"):
         carry_out(tmp_path, lambda stand: asyncio.sleep(0))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.placements.service.haproxy_api import HaproxyError, RuntimeApi
+from harness.placements.service.haproxy.runtime_api import HaproxyError, RuntimeApi
 
 STATE = """1
 # be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state

@@ -16,6 +16,10 @@ BACKEND = "tasks"
 # The same servers without checks: for when those find none of them well.
 UNCHECKED = "unchecked"
 PATIENCE_S = 5.0
+# From its start until it answers, at the latest.
+COMING_UP_S = 10.0
+# Between two looks at how it stands.
+POLL_PERIOD_S = 0.05
 # srv_op_state: 2 is up, 1 and 3 are on the way up and down.
 UP = "2"
 
