@@ -143,5 +143,24 @@ def test_the_log_tells_of_deployments_scaling_and_replaced_tasks_alone(run: Run)
         and "cpu was 0.9" in log["why"][1]
         and log["why"][2] == "it is broken"
     )
+    assert log["why"][1] == "cpu was 0.9 on average over 3 periods, all above the target of 0.5"
     (table,) = service_tables(Contents(with_rows(run, "events", events)))
     assert len(table.rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "what"),
+    [
+        ("deployment_unfinished", {}, "a deployment was not finished"),
+        ("task_unhealthy", {}, "a task was found unhealthy"),
+        ("service_watch_failed", {}, "what scales, deploys or limits the service failed"),
+        ("burst_not_enforced", {}, "burst not enforced"),
+        ("burst_not_enforced", {"vcpu": 0.1}, "burst not enforced to 0.1 vCPU"),
+    ],
+)
+def test_what_went_otherwise_than_asked_is_in_the_log(
+    run: Run, kind: str, detail: dict[str, Any], what: str
+) -> None:
+    events = [an_event(1, "arm_ready"), an_event(3, kind, reason="this is why", **detail)]
+    log = service_log(with_rows(run, "events", events))
+    assert log[["what", "why"]].to_dict("records") == [{"what": what, "why": "this is why"}]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import cast
-
-import requests
 
 from harness.engines.base import ContainerSpec, EngineError, Exit
 from harness.engines.disks import Disks
@@ -89,6 +88,8 @@ class DockerContainer:
             self._group = cgroup.ContainerGroup(
                 self._folders, parents, pid, earlier=earlier, network_before=network_before
             )
+        if self.spec.limits.cpu == "share":
+            limits.pass_on_share(self._folders, parents)
         self._freezer = Freezer.of(self._folders)
         self._in_force = limits.in_force(self._folders)
         size_bytes = limits.disk_bytes(pid, TEMPORARY) if self._folders else None
@@ -107,20 +108,20 @@ class DockerContainer:
         try:
             if grace_s > 0:
                 await self._daemon.call(self._api.kill, self._id, "SIGTERM")
-                if await self._daemon.call(self._ends_within, grace_s):
+                if await self._ends_within(grace_s):
                     return
             await self._daemon.call(self._api.kill, self._id)
         except EngineError as error:
             if not is_gone(error):
                 raise
 
-    def _ends_within(self, seconds: float) -> bool:
-        try:
-            # Its stubs know whole seconds only.
-            self._api.wait(self._id, timeout=cast(int, seconds))
-        except requests.exceptions.RequestException:
-            return False
-        return True
+    async def _ends_within(self, seconds: float) -> bool:
+        # None of the few threads that create and start others is held meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._daemon.wait(self._id, None)
+                return True
+        return False
 
     async def freeze(self) -> bool:
         """By the control group's file where it may be written, by Docker's pause elsewhere."""

@@ -48,6 +48,8 @@ class Haproxy:
             asyncio.create_task(self._container.keep_up(self._servers.lose, self._servers.look)),
             asyncio.create_task(self._servers.keep_told()),
         ]
+        for task in self._keeping:
+            task.add_done_callback(self._note_failed)
 
     @contextmanager
     def route(self) -> Iterator[Route]:
@@ -79,9 +81,16 @@ class Haproxy:
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
-        if self._container.address is not None:
-            with contextlib.suppress(HaproxyError):
-                for record in await self._api.counters():
-                    self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
-        await self._container.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._container.address is not None:
+                with contextlib.suppress(HaproxyError):
+                    for record in await self._api.counters():
+                        self._bench.keep("counters.jsonl", {"block": self._bench.block} | record)
+            await self._container.close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note_failed(self, keeping: asyncio.Task[None]) -> None:
+        """Nobody keeps it any more, so tasks that wait for it wait for ever: that must not go untold."""
+        if not keeping.cancelled() and (error := keeping.exception()) is not None:
+            self._bench.event("balancer_failed", reason=f"{type(error).__name__}: {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.placements.service.haproxy.runtime_api import BACKEND
+from harness.placements.service.haproxy.runtime_api import BACKEND, UNCHECKED
 from harness.scenario import ServiceSettings
 
 # Milliseconds of its log are UTC; a task's name is `-` where none was reached.
@@ -30,7 +30,10 @@ frontend service
     log-format '{{"at":%[date(0,us)],"client":"%ci","method":"%HM","path":"%HP","status":%ST,"task":"%s","wait_ms":%Tw,\
 "connect_ms":%Tc,"answer_ms":%Tr,"total_ms":%Ta,"bytes":%B,"end":"%ts","retries":"%rc","in_hand":%bc}}'
     http-after-response set-header X-Task %[srv_name]
+    use_backend {unchecked} if {{ nbsrv({backend}) eq 0 }}
     default_backend {backend}
+backend {unchecked}
+    balance leastconn
 backend {backend}
     balance leastconn
     option httpchk GET /healthz
@@ -46,4 +49,5 @@ def configuration(settings: ServiceSettings, socket: Path) -> str:
         timeout_ms=round(settings.timeout_s * 1000),
         check_timeout_ms=round(settings.target.timeout_s * 1000),
         backend=BACKEND,
+        unchecked=UNCHECKED,
     )

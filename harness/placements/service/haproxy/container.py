@@ -93,6 +93,10 @@ class HaproxyContainer:
             return False
         if await self._comes_up(self._launched):
             self._bench.event("balancer_restarted", self._launched.container.name)
+        elif self._launched.ended.done():
+            printed = self._printed.decode(errors="replace")
+            self._bench.event("balancer_failed", reason=f"it ended at once; it printed: {printed}")
+            return False
         return True
 
     def _spec(self, number: int) -> ContainerSpec:

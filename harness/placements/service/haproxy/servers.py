@@ -16,6 +16,7 @@ from harness.placements.service.haproxy.runtime_api import (
     BACKEND,
     COMING_UP_S,
     POLL_PERIOD_S,
+    UNCHECKED,
     HaproxyError,
     RuntimeApi,
 )
@@ -31,7 +32,8 @@ class _Server:
     has_been_up: bool = False
     added_s: float | None = None
     leave_by_s: float | None = None
-    draining: bool = False
+    # Its places in HAProxy's backends that have been told to drain.
+    draining: set[str] = field(default_factory=set)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -57,7 +59,8 @@ class Servers:
         self._awaited = {name for name, server in self._servers.items() if server.up}
         for server in self._servers.values():
             server.up = server.has_been_up = False
-            server.added_s, server.draining = None, False
+            server.added_s = None
+            server.draining.clear()
 
     def look(self) -> None:
         """Have the next round at once."""
@@ -106,16 +109,19 @@ class Servers:
         """One round. HaproxyError where it cannot be asked, or refuses: the next round tries again."""
         there = await self._api.up()
         for name, server in list(self._servers.items()):
-            server.up = there.get(name, False)
+            checked, unchecked = f"{BACKEND}/{name}", f"{UNCHECKED}/{name}"
+            server.up = there.get(checked, False)
             server.has_been_up |= server.up
-            if name not in there and server.leave_by_s is None:
+            if server.leave_by_s is not None:
+                if not there.keys() & {checked, unchecked}:
+                    server.gone.set()
+            elif checked not in there:
                 await self._add(server)
-            elif name not in there:
-                server.gone.set()
+            elif server.up and unchecked not in there:
+                await self._add_unchecked(server)
         self._awaited = {name for name in self._awaited & set(self._servers) if not self._servers[name].up}
-        leaving = [
-            name for name in there if name not in self._servers or self._servers[name].leave_by_s is not None
-        ]
+        staying = {name for name, server in self._servers.items() if server.leave_by_s is None}
+        leaving = [path for path in there if path.partition("/")[2] not in staying]
         if leaving:
             await self._take_away(leaving, await self._api.in_hand())
 
@@ -126,25 +132,31 @@ class Servers:
         # it up, so it is set down again before anything else can happen.
         await self._api.change(
             f"add server {name} {server.target.host}:{server.target.port} check inter {inter_ms}ms rise 1 "
-            f"downinter {min(50, inter_ms)}ms fall {settings.unhealthy_threshold} on-marked-down shutdown-sessions",
+            f"downinter {min(50, inter_ms)}ms fall {settings.unhealthy_threshold}",
             f"enable health {name}",
             f"enable server {name}",
             f"set server {name} health down",
         )
         server.added_s = asyncio.get_running_loop().time()
 
-    async def _take_away(self, names: list[str], in_hand: Mapping[str, int]) -> None:
+    async def _add_unchecked(self, server: _Server) -> None:
+        """Once it was well: one that has never been is no target yet, also where no other is well."""
+        name = f"{UNCHECKED}/{server.target.name}"
+        await self._api.change(
+            f"add server {name} {server.target.host}:{server.target.port}", f"enable server {name}"
+        )
+
+    async def _take_away(self, paths: list[str], in_hand: Mapping[str, int]) -> None:
         now_s = asyncio.get_running_loop().time()
-        for name in names:
-            server = self._servers.get(name)
-            path = f"{BACKEND}/{name}"
+        for path in paths:
+            server = self._servers.get(path.partition("/")[2])
             if server is not None and server.leave_by_s is not None and now_s < server.leave_by_s:
                 # What it has in hand counts only once it drains: until then it may be given more.
-                if not server.draining:
+                if path not in server.draining:
                     await self._api.change(f"set server {path} state drain")
-                    server.draining = True
+                    server.draining.add(path)
                     continue
-                if in_hand.get(name, 0):
+                if in_hand.get(path, 0):
                     continue
             await self._api.change(f"set server {path} state maint", f"shutdown sessions server {path}")
             # Connections that idle are closed a moment later, and until then it refuses.
