@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -8,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.measure.load import Load, Process, between, read_load
+from harness.measure.load import Load, LoadBetween, Process, between, read_load
 
 SPIN = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
 
@@ -27,11 +26,15 @@ def stranger() -> Iterator[None]:
 def test_a_busy_stranger_is_seen_and_named() -> None:
     begun_s = time.monotonic()
     before = read_load()
-    while (found := between(before, read_load())).foreign_cpu_s <= 0.15:
+
+    def found() -> LoadBetween:
+        return between(before, read_load())
+
+    # On a busy machine another one may be busier for a while.
+    while not ((told := found()).foreign_cpu_s > 0.15 and told.foreign_most.startswith("python")):
         assert time.monotonic() < begun_s + 15, "it spins for 20 s"
         time.sleep(0.1)
-    assert 0.15 / 2 / (os.cpu_count() or 1) < found.window_s <= time.monotonic() - begun_s
-    assert found.foreign_most.startswith("python")
+    assert 0 < told.window_s <= time.monotonic() - begun_s
 
 
 def test_what_we_and_our_children_do_is_not_foreign() -> None:
