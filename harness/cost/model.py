@@ -14,8 +14,8 @@ from harness.analysis.once import once
 from harness.cost import batch, common, function, service
 from harness.cost.arms import Arm, arms_of
 from harness.cost.book import PriceError, book_of
-from harness.cost.capacity import Utilisation, bursts, utilisation
-from harness.cost.curve import Curve, total
+from harness.cost.capacity import Task, Utilisation, bursts, task_of, utilisation
+from harness.cost.curve import Curve, line, total
 from harness.cost.demand import Demand
 from harness.cost.figures import BlockSums, Figures, block_sums, draws
 from harness.cost.measured import cell_sums
@@ -30,6 +30,7 @@ class Option:
     arm: Arm
     sums: BlockSums
     figures: Figures
+    task: Task | None = None
     utilisation: Utilisation | None = None
 
     @property
@@ -37,15 +38,24 @@ class Option:
         """The arm's."""
         return self.arm.name
 
+    @property
+    def infeasible(self) -> str:
+        """The objective that it meets at no load, as far as the queue of its tasks tells; empty where there is none."""
+        return self.utilisation.infeasible if self.utilisation else ""
+
 
 @dataclass(eq=False)
 class CostModel:
-    """The options of a run on some terms. `unpriced` maps the other arms to what stands in the way."""
+    """The options of a run on some terms. `unpriced` maps the other arms to what stands in the way.
+
+    Of these `infeasible` are the ones that no number of tasks makes meet an objective, and which.
+    """
 
     run: Run
     terms: Terms
     seed: int = 1
     unpriced: dict[str, str] = field(default_factory=dict)
+    infeasible: dict[str, str] = field(default_factory=dict)
     _slower: dict[tuple[Option, float], Option] = field(default_factory=dict, repr=False)
     _over_duration: dict[float, dict[str, list[Curve]]] = field(default_factory=dict, repr=False)
 
@@ -68,7 +78,11 @@ class CostModel:
             if sums is None:
                 self.unpriced[arm.name] = "it finished no item in a valid cell"
                 continue
-            option = self._option(arm, sums, sums.figures())
+            option = self._option(arm, sums)
+            if option.infeasible:
+                self.infeasible[arm.name] = option.infeasible
+                self.unpriced[arm.name] = f"even an idle task misses {option.infeasible}"
+                continue
             try:
                 priced = bool(np.isfinite(self.curve(option)(1.0)))
             except (PriceError, ValueError) as error:
@@ -102,7 +116,9 @@ class CostModel:
         return service.demands(arm, figures, carrying, self.terms.shape)
 
     def curve(self, option: Option, figures: Figures | None = None) -> Curve:
-        """US dollars a month over items a month."""
+        """US dollars a month over items a month; no number where the option meets an objective at no load."""
+        if option.infeasible:
+            return line(np.nan, 0.0)
         return total([each.over_items(self.terms) for each in self.demands(option, figures)])
 
     def duration_curve(self, option: Option, items: float, figures: Figures | None = None) -> Curve:
@@ -153,7 +169,8 @@ class CostModel:
         if factor == 1:
             return option
         if (option, factor) not in self._slower:
-            slowed = self._option(option.arm, option.sums, option.figures.slower(factor))
+            used = self._utilisation(option.arm, option.task, factor)
+            slowed = replace(option, figures=option.figures.slower(factor), utilisation=used)
             self._slower[option, factor] = slowed
         return self._slower[option, factor]
 
@@ -171,12 +188,17 @@ class CostModel:
         other = CostModel(self.run, terms, self.seed, _slower=self._slower)
         kept = {"cells": self.cells, "options": self.options, "drawn": self.drawn}
         other.unpriced |= self.unpriced
+        other.infeasible |= self.infeasible
         other.__dict__.update(kept)
         return other
 
-    def _option(self, arm: Arm, sums: BlockSums, figures: Figures) -> Option:
-        used = utilisation(self.run, arm, figures.rate_per_s) if arm.kind == "service" else None
-        return Option(arm, sums, figures, used)
+    def _option(self, arm: Arm, sums: BlockSums) -> Option:
+        figures = sums.figures()
+        task = task_of(self.run, arm, figures, self.terms.speed_factor) if arm.kind == "service" else None
+        return Option(arm, sums, figures, task, self._utilisation(arm, task, 1.0))
+
+    def _utilisation(self, arm: Arm, task: Task | None, slower: float) -> Utilisation | None:
+        return utilisation(self.run, arm, task, self.terms.speed_factor * slower) if task else None
 
 
 @once
