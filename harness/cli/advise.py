@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def advise(
 ) -> None:
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
+    The exit code is 1 where none can be advised.
+
     \b
     Example:
       harness advise results/example
@@ -75,8 +78,14 @@ def advise(
         raise click.UsageError(str(error)) from None
     if as_json:
         click.echo(json.dumps(harness.advice.as_json(found), indent=2))
-        return
-    for heading, lines in paragraphs(found):
+    else:
+        _print(paragraphs(found))
+    if found.best is None:
+        sys.exit(1)
+
+
+def _print(paragraphs: list[tuple[str, list[str]]]) -> None:
+    for heading, lines in paragraphs:
         click.secho(heading, bold=True)
         for line in lines:
             click.echo(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "))

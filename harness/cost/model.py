@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.once import once
 from harness.cost import batch, common, function, service
@@ -112,8 +113,8 @@ class CostModel:
         if arm.kind == "batch":
             return batch.demands(arm, figures, self.terms.shape, collect_s)
         assert used is not None
-        carrying = service.Carrying(figures.rate_per_s, used.share, used.why)
-        return service.demands(arm, figures, carrying, self.terms.shape)
+        carried = service.Carrying(figures.rate_per_s, used.share, used.why)
+        return service.demands(arm, figures, carried, self.terms.shape)
 
     def curve(self, option: Option, figures: Figures | None = None) -> Curve:
         """US dollars a month over items a month; no number where the option meets an objective at no load."""
@@ -125,9 +126,9 @@ class CostModel:
         """US dollars a month over the duration of an item, as a multiple of what was measured."""
         return total([each.over_duration(self.terms, items) for each in self.demands(option, figures)])
 
-    def resampled(self) -> Iterator[dict[str, Figures]]:
-        """Figures of every option over blocks drawn anew, the same blocks for all of them."""
-        numbers = np.unique([int(block) for each in self.options for block in each.sums.blocks])
+    def resampled(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Figures]]]:
+        """How often each block (ascending) is drawn, and the figures of every option over these blocks."""
+        numbers = self.blocks
         if numbers.size < 2:
             return
         seen = {each.name: np.isfinite(each.figures.start_s) for each in self.options}
@@ -140,12 +141,28 @@ class CostModel:
                 np.isfinite(figures.bytes_out) and (np.isfinite(figures.start_s) or not seen[name])
                 for name, figures in drawn.items()
             ):
-                yield drawn
+                yield weights, drawn
+
+    @property
+    def blocks(self) -> NDArray[np.int64]:
+        """The numbers of those in which an option did anything."""
+        return np.unique([int(block) for each in self.options for block in each.sums.blocks]).astype(np.int64)
 
     @cached_property
-    def drawn(self) -> list[dict[str, Figures]]:
+    def all_draws(self) -> list[tuple[NDArray[np.float64], dict[str, Figures]]]:
         """All of `resampled`."""
         return list(self.resampled())
+
+    @property
+    def drawn(self) -> list[dict[str, Figures]]:
+        """The figures of every option, draw by draw."""
+        return [drawn for _, drawn in self.all_draws]
+
+    @property
+    def weights(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The blocks, and how often each was drawn: shape (draws, blocks)."""
+        rows = [weights for weights, _ in self.all_draws]
+        return self.blocks, np.array(rows).reshape(len(rows), self.blocks.size)
 
     @cached_property
     def drawn_curves(self) -> dict[str, list[Curve]]:
@@ -186,7 +203,7 @@ class CostModel:
             return self
         # What was taken does not depend on what it costs.
         other = CostModel(self.run, terms, self.seed, _slower=self._slower)
-        kept = {"cells": self.cells, "options": self.options, "drawn": self.drawn}
+        kept = {"cells": self.cells, "options": self.options, "all_draws": self.all_draws}
         other.unpriced |= self.unpriced
         other.infeasible |= self.infeasible
         other.__dict__.update(kept)
@@ -199,6 +216,12 @@ class CostModel:
 
     def _utilisation(self, arm: Arm, task: Task | None, slower: float) -> Utilisation | None:
         return utilisation(self.run, arm, task, self.terms.speed_factor * slower) if task else None
+
+
+def carrying(option: Option) -> service.Carrying:
+    """What a task of a service carries, as it is planned."""
+    assert option.utilisation is not None
+    return service.Carrying(option.figures.rate_per_s, option.utilisation.share, option.utilisation.why)
 
 
 @once

@@ -74,7 +74,7 @@ def test_several_items_at_once_wait_as_long_as_erlang_says() -> None:
 def test_items_that_meet_others_take_as_long_as_in_a_task_that_is_never_idle() -> None:
     """Items of 40 ms, of which a task does 16 a second: alone they take 40 ms, in a row 62.5 ms each."""
     task = Task(np.array([0.04]), 16.0)
-    alone, row = np.arange(3) * 1.0, np.array([0.0, 0.01, 0.02])
+    alone, row = np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.01, 0.02])
     assert stays_s(task, alone, np.full(3, 0.04)) == pytest.approx([0.04, 0.04, 0.04])
     assert stays_s(task, row, np.full(3, 0.04)) == pytest.approx(
         [0.04, 0.04 + 0.0625 - 0.01, 0.04 + 0.125 - 0.02]
@@ -128,7 +128,11 @@ def test_the_model_s_p95_is_the_one_that_the_example_measured() -> None:
     assert measured is not None
     task, count = example_task(), 20_000
     drawn_s = np.random.default_rng(3).choice(task.alone_s, count)
-    assert measured.low < np.quantile(stays_s(task, np.arange(count) * 0.2, drawn_s), P95) < measured.high
+    assert (
+        measured.low
+        < np.quantile(stays_s(task, np.linspace(0.0, 0.2 * (count - 1), count), drawn_s), P95)
+        < measured.high
+    )
 
 
 def test_the_model_s_p95_is_that_of_tasks_behind_a_load_balancer() -> None:
