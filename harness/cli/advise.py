@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def advise(
     else:
         _print(paragraphs(found))
     if found.best is None:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _print(paragraphs: list[tuple[str, list[str]]]) -> None:

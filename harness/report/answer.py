@@ -96,15 +96,12 @@ def _sure(advice: Advice) -> Fact:
         if advice.speed_factor == 1
         else f"Seconds here are turned into AWS's by speed factor {advice.speed_factor:g}."
     )
-    alone = advice.second is None
-    if alone or math.isnan(found.share):
-        blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)}"
-        figure = "nothing to confuse it with" if alone else "not known"
+    blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)} of measurements"
+    if advice.second is None:
+        return Fact(question, "nothing to confuse it with", (f"{blocks}.", speed), MEASURED)
+    if math.isnan(found.share):
         return Fact(
-            question,
-            figure,
-            (f"{blocks} of measurements; it takes two to tell luck from fact.", speed),
-            MEASURED,
+            question, "not known", (f"{blocks}; it takes two to tell luck from fact.", speed), MEASURED
         )
     drawn = (
         f"Each trial drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
@@ -124,11 +121,15 @@ def _flip(advice: Advice) -> Fact:
         return Fact(question, "at no load", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
     spans = [
-        f"{flip.to} first at {_items(flip.at)} items, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
+        f"{_first(flip, advice)}, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
         for flip in loads
         if not math.isnan(flip.low)
     ]
     return Fact(question, f"{_where(nearest, advice)} a month", (*spans, *others), MODELLED)
+
+
+def _first(flip: Flip, advice: Advice) -> str:
+    return _where(flip, advice) if flip.stays == flip.at else f"{flip.to} first at {_items(flip.at)} items"
 
 
 def _where(flip: Flip, advice: Advice) -> str:
