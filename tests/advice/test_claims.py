@@ -210,7 +210,7 @@ def test_whose_prices_they_are_and_how_old_is_told() -> None:
     assert "lambda_gb_second_x86 $0.00001" in told
     book = cost_model(example()).terms.book
     then = datetime.date.fromisoformat(book.date)
-    for days, is_old in ((170, False), (181, True)):
+    for days, is_old in ((180, False), (181, True)):
         found = advise(example(), Question(1e6), today=then + datetime.timedelta(days))
         assert ("older than 180 days" in text(found)) is is_old
 
