@@ -66,6 +66,7 @@ def advise(
     from harness import load
     from harness.advice.question import Question
     from harness.advice.words import paragraphs
+    from harness.cli import FAILED
     from harness.cost.book import PriceError
     from harness.cost.terms import Shape
     from harness.runs import RunError
@@ -80,7 +81,7 @@ def advise(
     else:
         _print(paragraphs(found))
     if found.best is None:
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(FAILED)
 
 
 def _print(paragraphs: list[tuple[str, list[str]]]) -> None:
