@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.exits import FAILED, leave
 from harness.cli.options import defaulted, json_option, run_folder_argument
 from harness.cli.output import print_json
 
@@ -37,6 +38,8 @@ def advise(
 ) -> None:  # fmt: skip
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
+    The exit code is 1 where none can be advised.
+
     \b
     Example:
       harness advise results/example
@@ -57,8 +60,14 @@ def advise(
         raise click.UsageError(str(error)) from None
     if as_json:
         print_json(harness.advice.as_json(found))
-        return
-    for heading, lines in paragraphs(found):
+    else:
+        _print(paragraphs(found))
+    if found.best is None:
+        leave(FAILED)
+
+
+def _print(paragraphs: list[tuple[str, list[str]]]) -> None:
+    for heading, lines in paragraphs:
         click.secho(heading, bold=True)
         for line in lines:
             click.echo(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "))

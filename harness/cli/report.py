@@ -27,9 +27,10 @@ def report(run_folder: Path, as_json: bool) -> None:
     Example:
       harness report results/example
     """
+    from harness.cost.book import PriceError
     from harness.runs import RunError
 
-    with failing(USAGE, RunError):
+    with failing(USAGE, RunError, PriceError):
         report_on(run_folder, as_json=as_json)
 
 

@@ -18,7 +18,7 @@ from harness.runs import Run
 
 SUMS = [
     "tries", "ok", "cold", "invocations", "billed_s", "handler_s", "cpu_s", "bytes_out", "span_s", "jobs", "job_s",
-    "billed_job_s", "task_s", "instance_s", "busy_instance_s",
+    "billed_job_s", "task_s", "busy_s", "instance_s", "busy_instance_s",
 ]  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
 
     tries, invocations, billed_s, handler_s and cpu_s are of all tries, ok and bytes_out of finished items. span_s is
     how long the items took together, and no shorter than they were spread over. jobs, job_s and billed_job_s (a minute
-    each at the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted.
+    each at the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted,
+    and busy_s that of a service's tasks in which they had an item in hand.
     instance_s is from launch to end, idle included, of the block's instances, busy_instance_s without idling, both by
     each phase's share of the handlers' time.
     """
@@ -51,6 +52,7 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
     table = table.merge(_jobs(run, tries, speed_factor), on=CELL, how="left")
     table = table.merge(_tasks(run, span), on=CELL, how="left")
     table["task_s"] = table["tasks"] * table["span_s"]
+    table = table.merge(_busy(run, tries, speed_factor), on=CELL, how="left")
     return _with_instances(run, table, speed_factor)[[*CELL, *SUMS]].fillna(0.0)
 
 
@@ -109,6 +111,20 @@ def _tasks(run: Run, span: pd.DataFrame) -> pd.DataFrame:
     both_ns = pairs[["done", "ended_ns"]].min(axis=1) - pairs[["first", "started_ns"]].max(axis=1)
     pairs["tasks"] = both_ns.clip(lower=0) / (pairs["done"] - pairs["first"])
     return pairs.groupby(CELL)["tasks"].sum().reset_index()
+
+
+def _busy(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
+    """For how long the tasks of a service were at work in each cell: a second with several items in hand is one."""
+    own = tries.loc[(tries["placement"] == "service").to_numpy(), [*CELL, "container", "handler_s"]]
+    own = own.astype({"arm": str, "phase": str, "container": str})
+    own["begun_s"] = (run.attempts["started_ns"].loc[own.index] - run.attempts["started_ns"].min()) / 1e9
+    own = own.dropna(subset=["handler_s"]).sort_values("begun_s", kind="stable")
+    own["ended_s"] = own["begun_s"] + own["handler_s"].astype("float64")
+    of_task = own.groupby([*CELL, "container"], observed=True)
+    own["until_s"] = of_task["ended_s"].cummax()
+    before_s = of_task["until_s"].shift().fillna(-np.inf)
+    own["busy_s"] = (own["until_s"] - np.maximum(own["begun_s"], before_s)).clip(lower=0.0) * speed_factor
+    return own.groupby(CELL, observed=True)["busy_s"].sum().reset_index()
 
 
 def _with_instances(run: Run, table: pd.DataFrame, speed_factor: float) -> pd.DataFrame:

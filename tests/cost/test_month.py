@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 from harness import scenario
 from harness.cost import batch, function, service
 from harness.cost.breakeven import break_even, load_crossings, memory_curve, plot_data
-from harness.cost.capacity import latencies_s, utilisation
 from harness.cost.demand import words
-from harness.cost.model import CostModel, cost_model
+from harness.cost.model import cost_model
 from harness.cost.month import load_of, month, month_bill
+from harness.cost.quantity import Summed
 from harness.cost.service import Carrying
 from harness.cost.terms import MONTH_S, Shape, Terms
 from harness.scenario import ScenarioError
@@ -112,6 +111,16 @@ def test_tasks_are_for_the_busiest_hour_unless_they_are_scaled() -> None:
     ):  # fmt: skip
         vcpu = next(each for each in demands(name, shape=shape) if each.part == "vCPU")
         assert vcpu.units(load * (1 - 1e-9)) / 0.5 / 730 == pytest.approx(tasks), (name, str(shape))
+
+
+def test_hours_of_the_same_share_are_one_step() -> None:
+    """Ten active hours of a sine are five shares, each in two hours, and fourteen hours without an item."""
+    vcpu = next(each for each in demands("scaled service", shape=Shape("diurnal", 10)) if each.part == "vCPU")
+    assert isinstance(vcpu.quantity, Summed)
+    assert len(vcpu.quantity.parts) == 1 + 5
+    shares = Shape("diurnal", 10).shares()
+    tasks = sum(max(1, math.ceil(5e7 * each / (4.8 * 3600 * MONTH_S / 86_400))) for each in shares)
+    assert vcpu.units(5e7) == pytest.approx(0.5 * tasks * MONTH_S / 86_400)
 
 
 @given(st.sampled_from(["even", "diurnal"]), st.integers(1, 24))
@@ -220,38 +229,3 @@ def test_memory_prices_a_function_in_proportion_and_tasks_by_their_sizes(tmp_pat
     compute = float(one(1770.0) - one(885.0))
     assert float(one(2655.0) - one(1770.0)) == pytest.approx(compute)
     assert float(two(885.0)) == float(two(1024.0)) < float(two(1025.0)) == float(two(2048.0))
-
-
-@pytest.mark.parametrize("load", [0.3, 0.6, 0.9])
-def test_the_queue_waits_as_long_as_theory_says(load: float) -> None:
-    """Pollaczek and Khinchine: with exponential service times the mean stay is 1 / (rate - arrivals)."""
-    times_s = np.random.default_rng(2).exponential(0.1, 50_000)
-    found = float(latencies_s(times_s, load, count=400_000).mean())
-    assert found == pytest.approx(times_s.mean() / (1 - load), rel=0.1)
-
-
-def with_objective(model: CostModel, expect: str) -> float:
-    run = model.run
-    scenario = run.manifest["scenario"] | {"objectives": [{"expect": expect}]}
-    other = replace(run, manifest=run.manifest | {"scenario": scenario})
-    option = model.option("service")
-    found = utilisation(other, option.arm, option.figures.rate_per_s)
-    return found.share if found.feasible else math.nan
-
-
-def test_a_stricter_objective_leaves_less_of_a_task(tmp_path: Path) -> None:
-    model = cost_model(make_run(tmp_path / "r"))
-    usual_s = 1 / model.option("service").figures.rate_per_s
-    shares = [with_objective(model, f"latency_p95_s < {usual_s * times:.4f}") for times in (2, 4, 16)]
-    assert 0 < shares[0] < shares[1] < shares[2] <= 0.99
-    assert math.isnan(with_objective(model, f"latency_p95_s < {usual_s / 10:.5f}"))
-
-
-def test_a_service_s_rate_is_its_throughput_when_all_items_came_at_once(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "r")
-    rows: Any = run.attempts
-    drop = rows[(rows["arm"] == "service") & (rows["phase"] == "drop") & ~rows["warmup"]]
-    span_s = drop.groupby("block").apply(lambda b: (b["done_ns"].max() - b["due_ns"].min()) / 1e9).sum()
-    option = cost_model(run).option("service")
-    assert option.figures.rate_per_s == pytest.approx(len(drop) / span_s / 2)
-    assert option.sums.saturated
