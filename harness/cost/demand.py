@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from numpy.typing import ArrayLike
+
 from harness.cost.book import Price
 from harness.cost.curve import Curve
 from harness.cost.quantity import Floored, Proportional, Quantity, Stepped, Summed
 from harness.cost.terms import Terms
-from harness.cost.tiers import amount, in_words, number
+from harness.cost.tiers import Array, amount, in_words, number, tiered_usd
 
 Label = Literal["priced on measured", "priced on modelled"]
 MEASURED: Label = "priced on measured"
@@ -47,6 +49,10 @@ class Demand:
     def units(self, items: float) -> float:
         """The quantity at so many items a month."""
         return float(self.quantity.over_items()(items))
+
+    def usd(self, terms: Terms, units: ArrayLike) -> Array:
+        """US dollars of so many units of a month."""
+        return tiered_usd(units, self.price(terms), free=self._free(terms))
 
     def formula(self, terms: Terms, items: float) -> str:
         """Quantity and price with their numbers, for a pocket calculator."""

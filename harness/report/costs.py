@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.cost.breakeven import FIRST_FEW
 from harness.cost.common import LEFT_OUT
 from harness.cost.month import load_of, month_bill
 from harness.report.contents import Contents
@@ -122,27 +123,29 @@ def _month_bill(contents: Contents) -> Table:
 def _break_even(contents: Contents) -> Table:
     rows = [
         [
-            f"{row.first}, {row.second}", AXES[row.axis][0], _interval(row.at, row.low, row.high, AXES[row.axis][1]),
-            units.money(row.usd), row.below, row.above, str(row.crossings), units.percent(row.utilisation),
+            f"{row.first}, {row.second}", AXES[row.axis][0], f"{row.number} of {row.crossings}",
+            _interval(row.at, row.low, row.high, AXES[row.axis][1]), _agree(row.share), units.money(row.usd),
+            row.below, row.above, units.percent(row.utilisation),
         ]
         for row in records(contents.break_even)
     ]  # fmt: skip
     headings = [
-        "pair",
-        "over",
-        "first changes at (95 %)",
-        "a month costs",
-        "cheaper before",
-        "cheaper at last",
-        "changes",
+        "pair", "over", "change", "at (95 %)", "trials with it", "a month costs", "cheaper below", "cheaper above",
         "tasks are busy",
-    ]
+    ]  # fmt: skip
     items, _ = load_of(contents.run)
     note = (
-        "From 1 to 10 billion items a month; a pair that is not here has one cheaper placement at any load. Duration "
-        f"and memory at {items:,.0f} items a month, memory with times as measured. {_speed(contents)}"
+        "From 1 to 10 billion items a month, 0.001 to 1,000 times the duration, and 128 to 10,240 MB; a pair that is "
+        f"not here has one cheaper placement throughout. Of more than {FIRST_FEW + 1} changes of a pair the first "
+        f"{FIRST_FEW} and the last are here. Duration and memory at {items:,.0f} items a month, memory with times as "
+        "measured. A trial draws the blocks anew; in each the nearest change in this direction counts. "
+        f"{_speed(contents)}"
     )
     return Table("Where the cheaper placement changes", headings, rows, note)
+
+
+def _agree(share: float) -> str:
+    return units.NONE if pd.isna(share) else units.percent(share)
 
 
 def _interval(value: float, low: float, high: float, text: Any) -> str:

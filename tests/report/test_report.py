@@ -13,12 +13,15 @@ from rich.console import Console
 from harness import analysis
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
+from harness.report.charts import charts
+from harness.report.contents import Contents
 from harness.report.terminal import render
 from harness.runs import Run
 from tests.synthetic import empty_run, make_run
 
 CHARTS = {
-    "load", "latency", "percentiles", "parts", "throughput", "timeline", "cpu", "memory", "failures", "cost",
+    "load", "duration", "memory-cost", "latency", "percentiles", "parts", "throughput", "timeline", "cpu", "memory",
+    "failures", "cost",
 }  # fmt: skip
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 
@@ -94,6 +97,24 @@ def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page
     assert max(len(line) for line in lines) <= 100
     assert "service" in screen.getvalue()
     assert "report.html" in screen.getvalue().replace("\n", "")
+
+
+def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run: Run) -> None:
+    table = Contents(run).break_even
+    text = (run.folder / "report.md").read_text()
+    own = text.split("### Where the cheaper placement changes")[1].split("###")[0]
+    assert own.count(" of ") >= len(table)
+    assert len([line for line in own.splitlines() if line.startswith("| ")]) == len(table) + 2
+    assert len(as_json(run)["break_even"]) == len(table)
+    drawn = {chart.key: chart for chart in charts(Contents(run))}
+    for key, axis, column in (
+        ("load", "items a month", "items"), ("duration", "duration", "at"), ("memory-cost", "memory_mb", "at"),
+    ):  # fmt: skip
+        pairs = table.loc[table["axis"] == axis, ["first", "second"]].drop_duplicates()
+        assert drawn[key].shows.count("the cheaper of") + drawn[key].shows.count("The cheaper of") == len(
+            pairs
+        )
+        assert {"arm", column, "usd", "low", "high"} <= set(drawn[key].rows)
 
 
 def test_json_has_no_value_that_json_lacks(run: Run) -> None:
