@@ -116,4 +116,4 @@ def _usd(ranked: Ranked) -> str:
 
 
 def _article(told: str) -> str:
-    return told if told.startswith(("Batch", "service")) else f"a {told}"
+    return told if told.startswith(("Batch", "tasks")) else f"a {told}"

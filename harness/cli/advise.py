@@ -16,7 +16,7 @@ WIDTH = 110
 @click.command()
 @click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month."
+    "--items-per-month", type=float, help="The load, 1 to 10 billion; else the run's own rate, all month."
 )
 @click.option(
     "--free-tier/--no-free-tier",
@@ -43,7 +43,13 @@ WIDTH = 110
     show_default=True,
     help="Hours of a day in which they come.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON and nothing else.")
+@click.option("--parts", is_flag=True, help="Print each part of the month too, with its sum written out.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the advice and all parts of the month as JSON and nothing else.",
+)
 def advise(
     run_folder: Path,
     items_per_month: float | None,
@@ -51,6 +57,7 @@ def advise(
     speed_factor: float | None,
     shape: str,
     hours: int,
+    parts: bool,
     as_json: bool,
 ) -> None:
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
@@ -59,9 +66,11 @@ def advise(
     Example:
       harness advise results/example
       harness advise results/example --items-per-month 5e6 --free-tier
+      harness advise results/example --items-per-month 5e6 --parts
     """
     import harness.advice
     from harness import load
+    from harness.advice import parts as month
     from harness.advice.question import Question
     from harness.advice.words import paragraphs
     from harness.cost.book import PriceError
@@ -70,13 +79,16 @@ def advise(
 
     try:
         question = Question(items_per_month, free_tier, speed_factor, Shape(shape, hours))
-        found = harness.advice.advise(load(run_folder), question)
+        run = load(run_folder)
+        found = harness.advice.advise(run, question)
+        bill = month.parts(run, question)
     except (RunError, PriceError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(harness.advice.as_json(found), indent=2))
+        click.echo(json.dumps(harness.advice.as_json(found) | {"parts": month.as_json(bill)}, indent=2))
         return
-    for heading, lines in paragraphs(found):
+    further = month.paragraphs(bill, found.items_per_month) if parts else []
+    for heading, lines in [*paragraphs(found), *further]:
         click.secho(heading, bold=True)
         for line in lines:
             click.echo(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "))

@@ -12,7 +12,7 @@ from harness.cost.book import Price
 from harness.cost.curve import Curve
 from harness.cost.quantity import Floored, Proportional, Quantity, Stepped, Summed
 from harness.cost.terms import Terms
-from harness.cost.tiers import Array, amount, in_words, number, tiered_usd
+from harness.cost.tiers import Array, equation, in_words, number, tiered_usd
 
 Label = Literal["priced on measured", "priced on modelled"]
 MEASURED: Label = "priced on measured"
@@ -59,7 +59,7 @@ class Demand:
         price = self.price(terms)
         units = self.units(items)
         sums = in_words(units, price, free=self._free(terms))
-        return f"{words(self.quantity, items)} = {amount(units, price.unit)} ({self.why}); {sums}"
+        return f"{equation(words(self.quantity, items), units, price.unit)} ({self.why}); {sums}"
 
     def _free(self, terms: Terms) -> bool:
         return terms.free_tier and not self.never_free
@@ -70,7 +70,7 @@ def words(quantity: Quantity, items: float) -> str:
     match quantity:
         case Proportional(each, timed, fixed):
             slope = each + timed
-            told = [f"{number(items)} x {number(slope)}"] if slope else []
+            told = [number(items) if slope == 1 else f"{number(items)} x {number(slope)}"] if slope else []
             return " + ".join([*told, *([number(fixed)] if fixed or not told else [])])
         case Stepped(height, capacity, least):
             steps = math.ceil(items / capacity)

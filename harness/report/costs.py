@@ -12,6 +12,7 @@ from harness.analysis.records import records
 from harness.cost.breakeven import FIRST_FEW
 from harness.cost.common import LEFT_OUT
 from harness.cost.month import load_of, month_bill
+from harness.cost.tiers import amount
 from harness.report.contents import Contents
 from harness.report.table import Table
 
@@ -116,8 +117,11 @@ def _month_bill(contents: Contents) -> Table:
         ["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)
     ]
     headings = ["arm", "part", "formula", "label", "US dollars"]
-    note = f"At {why}. Batch itself is free. Free tiers are left out. {_speed(contents)}"
-    return Table(f"A month of {items:,.0f} items, part by part", headings, rows, note, 1)
+    note = (
+        f"At {why}; a month has 730 hours of 3,600 s. Batch itself is free. Free tiers are left out. "
+        f"{_speed(contents)} `harness advise --parts` writes out a month of any other load, and on other terms."
+    )
+    return Table(f"A month of {amount(items, 'item')}, part by part", headings, rows, note, 1)
 
 
 def _break_even(contents: Contents) -> Table:
