@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,10 +12,16 @@ import pytest
 from rich.console import Console
 
 from harness import analysis
+from harness.cost.book import load_book
+from harness.report.answer import answer
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
 from harness.report.charts import charts
 from harness.report.contents import Contents
+from harness.report.html import html
+from harness.report.markdown import markdown
+from harness.report.results import first_tables, result_tables
+from harness.report.table import Tables
 from harness.report.terminal import render
 from harness.runs import Run
 from tests.synthetic import empty_run, make_run
@@ -131,6 +138,16 @@ def test_banners_tell_of_an_unfinished_run_and_of_missing_containers(tmp_path: P
         assert "This run is interrupted" in text
         assert "Containers were not used" in text
         assert "scripts/docker.sh" in text
+
+
+@pytest.mark.parametrize(("age_days", "told"), [(180, False), (181, True)])
+def test_the_reports_say_that_their_prices_are_old(tmp_path: Path, age_days: int, told: bool) -> None:
+    run = make_run(tmp_path / "r")
+    contents = Contents(run, today=date.fromisoformat(load_book().date) + timedelta(days=age_days))
+    tables = Tables(first_tables(contents), result_tables(contents), [])
+    for text in (markdown(contents, answer(contents), tables), html(contents, answer(contents), tables)):
+        assert ("older than 180 days" in text) == told
+        assert (f"{age_days} days ago" in text) == told
 
 
 def test_a_run_without_rows_still_has_a_report(tmp_path: Path) -> None:
