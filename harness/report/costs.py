@@ -14,6 +14,7 @@ from harness.cost.common import LEFT_OUT
 from harness.cost.month import load_of, month_bill
 from harness.cost.tiers import amount
 from harness.report.contents import Contents
+from harness.report.speed import speed
 from harness.report.table import Table
 
 SPEEDS = (0.5, 2.0)
@@ -36,14 +37,6 @@ def cost_tables(contents: Contents) -> list[Table]:
     ]
 
 
-def _speed(contents: Contents) -> str:
-    factor = contents.model.terms.speed_factor
-    calibrated = (
-        "" if factor != 1 else ", which was not calibrated: AWS is taken to be as fast as this machine"
-    )
-    return f"Speed factor {factor:g}{calibrated}."
-
-
 def _per_million(contents: Contents) -> Table:
     rows = [
         [
@@ -60,7 +53,7 @@ def _per_million(contents: Contents) -> Table:
     headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
     note = (
         "What the placement takes, without the store and the image, which cost the same in all of them. Free tiers are "
-        f"left out. {_speed(contents)}"
+        f"left out. {speed(contents.model.terms)}"
     )
     return Table("Cost per million items", headings, rows, note)
 
@@ -76,7 +69,7 @@ def _bill(contents: Contents) -> Table:
     headings = ["arm", "part", "formula", "label", "US dollars", "with the free tier"]
     note = (
         "All blocks, warm-up included, as though each arm were alone in its account. Batch itself is free. Left out: "
-        f"{'; '.join(LEFT_OUT)}. {_speed(contents)}"
+        f"{'; '.join(LEFT_OUT)}. {speed(contents.model.terms)}"
     )
     return Table("What AWS would bill for this run", headings, rows, note, 2)
 
@@ -100,7 +93,7 @@ def _month(contents: Contents) -> Table:
                 "AWS twice as fast", "AWS half as fast"]  # fmt: skip
     note = (
         f"Items come {model.terms.shape}. The interval is what the spread of the blocks implies; it knows nothing of "
-        f"prices that change. {_speed(contents)}"
+        f"prices that change. {speed(contents.model.terms)}"
     )
     return Table("What a month would cost", headings, rows, note, 6)
 
@@ -119,7 +112,8 @@ def _month_bill(contents: Contents) -> Table:
     headings = ["arm", "part", "formula", "label", "US dollars"]
     note = (
         f"At {why}; a month has 730 hours of 3,600 s. Batch itself is free. Free tiers are left out. "
-        f"{_speed(contents)} `harness advise --parts` writes out a month of any other load, and on other terms."
+        "`harness advise --parts` writes out a month of any other load, and on other terms. "
+        f"{speed(contents.model.terms)}"
     )
     return Table(f"A month of {amount(items, 'item')}, part by part", headings, rows, note, 1)
 
@@ -143,7 +137,7 @@ def _break_even(contents: Contents) -> Table:
         f"not here has one cheaper placement throughout. Of more than {FIRST_FEW + 1} changes of a pair the first "
         f"{FIRST_FEW} and the last are here. Duration and memory at {items:,.0f} items a month, memory with times as "
         "measured. A trial draws the blocks anew; in each the nearest change in this direction counts. "
-        f"{_speed(contents)}"
+        f"{speed(contents.model.terms)}"
     )
     return Table("Where the cheaper placement changes", headings, rows, note)
 

@@ -104,6 +104,7 @@ def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page
     assert max(len(line) for line in lines) <= 100
     assert "service" in screen.getvalue()
     assert "report.html" in screen.getvalue().replace("\n", "")
+    assert "Speed factor 1, which was not calibrated" in screen.getvalue()
 
 
 def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run: Run) -> None:
