@@ -52,3 +52,18 @@ def test_many_possible_keys_of_few_rows_take_no_room() -> None:
     found = grouped(frame, ["a", "b"])
     assert found.keys.to_numpy().tolist() == [[0, "x"], [2**30, "y"]]
     assert found.numbers.tolist() == [0, 1, 0]
+
+
+INTERVALS = st.lists(st.tuples(st.sampled_from("cab"), st.integers(0, 30), st.integers(0, 9)), max_size=30)
+
+
+@given(INTERVALS)
+def test_overlapping_intervals_count_once(rows: list[tuple[str, int, int]]) -> None:
+    frame = pd.DataFrame(rows, columns=["arm", "begun", "lasts"])
+    own = grouped(frame, ["arm"])
+    begun = frame["begun"].to_numpy(dtype=np.float64)
+    found = own.covered(begun, begun + frame["lasts"].to_numpy(dtype=np.float64))
+    seconds = {
+        arm: {second for name, at, n in rows if name == arm for second in range(at, at + n)} for arm in "abc"
+    }
+    assert list(found) == [len(seconds[arm]) for arm in own.keys["arm"]]

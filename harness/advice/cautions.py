@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+
+import pandas as pd
 
 from harness.advice.flips import Flip
 from harness.advice.ranking import Confidence, Ranked
+from harness.advice.standing import OTHER_SPEED
 from harness.analysis import units
 from harness.analysis.records import records
 from harness.analysis.summary import summarise
 from harness.cost.demand import Demand
-from harness.cost.model import CostModel, Option
-from harness.judgement import judge
+from harness.cost.model import CostModel, Option, carrying
+from harness.cost.service import usable_per_s
 from harness.objectives import objectives_of
+from harness.runs import Run
 from harness.scenario.function import CONCURRENCY
 from harness.statistics import MIN_BLOCKS_FOR_CLAIM
 
@@ -39,8 +43,18 @@ def cautions(model: CostModel, ranked: list[Ranked], items: float) -> list[Cauti
     return found + [Caution("", text) for text in _general(model)]
 
 
-def measurements(model: CostModel, ranked: list[Ranked], sure: Confidence, flipped: list[Flip]) -> list[str]:
-    """What to measure next, most telling first; empty where nothing is open."""
+def failed_share(run: Run, arm: str) -> float:
+    """How many of an arm's items failed or were given up; 0 of an arm without any."""
+    own = summarise(run)
+    own = own[own["arm"] == arm]
+    planned = int(own["planned"].sum())
+    return int((own["failed"] + own["dropped"]).sum()) / planned if planned else 0.0
+
+
+def measurements(
+    model: CostModel, table: pd.DataFrame, ranked: list[Ranked], sure: Confidence, flipped: list[Flip]
+) -> list[str]:
+    """What to measure next, most telling first; empty where nothing is open. `table` has the verdicts."""
     told = []
     if sure.blocks < MIN_BLOCKS_FOR_CLAIM:
         told.append(
@@ -50,10 +64,10 @@ def measurements(model: CostModel, ranked: list[Ranked], sure: Confidence, flipp
         told.append(
             f"More blocks: the order is not sure. Four times as many halve the intervals (--repeat {4 * sure.blocks})."
         )
-    verdicts = judge(model.run)
-    for row in records(verdicts[verdicts["verdict"] == "undecided"]):
+    for row in records(table[table["verdict"] == "undecided"]):
+        then = "measure there" if row.reason == OTHER_SPEED else "more blocks"
         told.append(
-            f"Whether {row.arm} meets {row.objective} in phase {row.phase} is open ({row.reason}): more blocks."
+            f"Whether {row.arm} meets {row.objective} in phase {row.phase} is open ({row.reason}): {then}."
         )
     if any(flip.over == "speed" for flip in flipped):
         told.append(
@@ -76,16 +90,7 @@ def measurements(model: CostModel, ranked: list[Ranked], sure: Confidence, flipp
 
 def _of(model: CostModel, option: Option, items: float) -> Iterator[str]:
     run, arm = model.run, option.arm
-    if arm.kind == "function":
-        limit = int(
-            arm.settings.get("reserved_concurrency") or arm.settings.get("account_concurrency") or CONCURRENCY
-        )
-        at_once = model.terms.shape.peak_per_s(items) * option.figures.invocations * option.figures.billed_s
-        if at_once > NEAR * limit:
-            yield (
-                f"about {at_once:,.0f} invocations would run at once in the busiest hour, and {limit:,} are allowed: "
-                "beyond that AWS refuses them (429) until the limit is raised"
-            )
+    yield from _ceiling(model, option, items)
     if arm.compute in {"SPOT", "FARGATE_SPOT"}:
         taken = int(((run.events["arm"] == arm.name) & (run.events["kind"] == "instance_interrupted")).sum())
         yield (
@@ -94,22 +99,60 @@ def _of(model: CostModel, option: Option, items: float) -> Iterator[str]:
         )
     if arm.compute == "LIGHTSAIL_INSTANCES":
         yield "a Lightsail instance is held to a small share of its CPU once its savings are used up; it does not scale"
-    summary = summarise(run)
-    own = summary[summary["arm"] == arm.name]
-    failed = int((own["failed"] + own["dropped"]).sum())
-    if failed:
-        yield f"{failed} of {int(own['planned'].sum())} items failed; each try is paid for"
+    if share := failed_share(run, arm.name):
+        yield f"{units.percent(share)} of its items failed; each try is paid for"
     if option.utilisation is not None:
         used = option.utilisation
         yield (
             f"a task does {option.figures.rate_per_s:.3g} items/s when never idle, and is planned to be busy "
             f"{units.percent(used.share)} of the time ({used.why}), so that queues stay short"
         )
+    if arm.kind == "function" and option.figures.cold:
+        yield (
+            f"a month is taken to have as many cold starts as the run, {units.percent(option.figures.cold)} of all "
+            "items: each of its blocks began anew, so traffic that keeps on has fewer"
+        )
     recalled = sorted({
         each.key for each in model.demands(option) if each.price(model.terms).status == "recalled"
     })  # fmt: skip
     if recalled:
         yield f"prices from memory, not checked against AWS's list: {', '.join(recalled)}"
+
+
+def _ceiling(model: CostModel, option: Option, items: float) -> Iterator[str]:
+    """Where the busiest hour takes more at once than the scenario or the account allows."""
+    arm, per_s = option.arm, model.terms.shape.peak_per_s(items)
+    if arm.kind == "function":
+        limit = int(
+            arm.settings.get("reserved_concurrency") or arm.settings.get("account_concurrency") or CONCURRENCY
+        )
+        at_once = per_s * option.figures.invocations * option.figures.billed_s
+        if at_once > NEAR * limit:
+            yield (
+                f"about {at_once:,.0f} invocations would run at once in the busiest hour, and {limit:,} are allowed: "
+                "beyond that AWS refuses them (429) until the limit is raised"
+            )
+    if arm.kind == "batch" and (most := float(arm.settings.get("vcpu_budget") or 0.0)):
+        needed = per_s * option.figures.item_s * arm.vcpu
+        if needed > most:
+            yield (
+                f"the busiest hour keeps jobs of {needed:,.1f} vCPU at work, and the scenario's compute environment "
+                f"has {most:g} (vcpu_budget): with no more than that items come faster than they are done"
+            )
+    if arm.kind == "service":
+        tasks = math.ceil(per_s / usable_per_s(arm, option.figures, carrying(option)))
+        ran = int(arm.settings.get("tasks") or arm.parallel)
+        most = int((arm.settings.get("scaling") or {}).get("max_tasks") or 0)
+        if most and tasks > most:
+            yield (
+                f"the busiest hour takes {tasks:,} tasks, and the scenario allows {most:,} (max_tasks): with no more "
+                "than that items come faster than they are done"
+            )
+        elif tasks > ran and not most:
+            yield (
+                f"the busiest hour takes {tasks:,} tasks; the run had {ran:,}, and more behind one address were not "
+                "measured"
+            )
 
 
 def _general(model: CostModel) -> Iterator[str]:
@@ -121,12 +164,14 @@ def _general(model: CostModel) -> Iterator[str]:
         yield f"the run is {model.run.manifest.get('state')}"
 
 
-def hourly_batch(model: CostModel, items: float) -> list[tuple[str, float]]:
-    """(arm, US dollars a month) of batch jobs on Fargate that collect items for an hour, the store included."""
+def hourly_batch(model: CostModel, out: Collection[str], items: float) -> list[tuple[str, float]]:
+    """(arm, US dollars a month) of batch jobs on Fargate that collect items for an hour, the store included; `out` are
+    ruled out.
+    """
     return [
         (option.name, sum(float(each.over_items(model.terms)(items)) for each in _collected(model, option)))
         for option in model.options
-        if option.arm.kind == "batch" and option.arm.compute.startswith("FARGATE")
+        if option.arm.kind == "batch" and option.arm.compute.startswith("FARGATE") and option.name not in out
     ]  # fmt: skip
 
 

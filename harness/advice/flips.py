@@ -2,83 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from harness.advice.ranking import Ranked, cheapest
+from harness.advice.exclusions import exclusions
+from harness.advice.limits import Limit, limit
+from harness.advice.ranking import Field, Ranked, cheapest
+from harness.advice.standing import verdicts
 from harness.analysis import units
 from harness.cost.breakeven import FEWEST, LEAST_MB, LONGEST, MOST, MOST_MB, SHORTEST, memory_curve
 from harness.cost.curve import Curve, crossings
 from harness.cost.model import CostModel
 
-SPEEDS = (0.5, 2.0)
+SLOWER = {"twice": 0.5, "half": 2.0}
+HALVINGS = 7
+# Ranges that are told one by one where costs cross often.
+TOLD = 3
+NAN = float("nan")
+
+Curves = Mapping[str, Curve]
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """`to` becomes cheaper than the best at `at` (with bounds where blocks give any): in items a month, times the
-    duration or the price of now, MB, or local seconds of one AWS second.
+    """`to` takes the best one's place at `at` (with bounds where blocks give any): in items a month, times the duration
+    or the price of now, MB, or local seconds of one AWS second.
+
+    Where costs cross often it does so off and on, and for good from `stays` on: NaN if it does not stay to the end of
+    what is looked at. `to` is empty where the best meets a limit and nothing else is left.
     """
 
     over: str
     at: float
+    stays: float
     low: float
     high: float
     to: str
     text: str
 
 
-def flips(model: CostModel, ranked: list[Ranked], items: float) -> list[Flip]:
-    """Those nearest to the present on either side, and each speed at which another wins; none without a second."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Over `over` the advice does not change within the range that the text names."""
+
+    over: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """What is asked along, from where to where, what holds now, and how it is told."""
+
+    over: str
+    low: float
+    high: float
+    now: float
+    number: Callable[[float], str]
+    lead: str
+    fewer: str
+    trail: Callable[[float], str]
+    holds: str
+
+
+def flips(
+    model: CostModel, ranked: Collection[Ranked], table: pd.DataFrame, items: float
+) -> tuple[list[Flip], list[Hold]]:
+    """By load, duration, memory, price, speed and free tier; a hold for each of them along which nothing turns.
+
+    `ranked` are of one standing, cheapest first, `table` has the verdicts. Nothing without a second.
+    """
     if len(ranked) < 2:
-        return []
-    return [
-        *_load(model, ranked, items),
-        *_duration(model, ranked, items),
-        *_memory(model, ranked, items),
-        *_price(ranked),
-        *_speed(model, ranked, items),
+        return [], []
+    names = [each.arm for each in ranked]
+    found = [
+        *_load(model, names, items),
+        *_duration(model, names, table, items),
+        *_memory(model, names, items),
+        *_price(*list(ranked)[:2]),
+        *_speed(model, names[0], items),
+        *_free_tier(model, names, items),
+    ]
+    return [each for each in found if isinstance(each, Flip)], [
+        each for each in found if isinstance(each, Hold)
     ]
 
 
-def _load(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[Flip]:
-    best = ranked[0].arm
-    curves = {each.arm: model.curve(model.option(each.arm)) for each in ranked}
-    drawn = model.drawn_curves
-    for above, at, to in _nearest(curves, best, items, FEWEST, MOST):
-        pairs = list(zip(drawn[best], drawn[to], strict=True))
-        low, high = _bounds(pairs, at, FEWEST, MOST)
-        side = "more" if above else "fewer"
-        text = f"at {side} than {at:,.0f}{_span(low, high, ',.0f')} items a month {to} is cheaper than {best}"
-        yield Flip("load", at, low, high, to, text)
+def _load(model: CostModel, names: list[str], items: float) -> Iterator[Flip | Hold]:
+    axis = _Axis(
+        "load", FEWEST, MOST, items, "{:,.0f}".format, "at", "fewer", lambda at: " items a month",
+        f"from 1 to 10 billion items a month {names[0]} stays the cheapest",
+    )  # fmt: skip
+    curves = {name: model.curve(model.option(name)) for name in names}
+    yield from _along(axis, names[0], curves, model.drawn_curves, {})
 
 
-def _duration(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[Flip]:
-    best = ranked[0].arm
-    curves = {each.arm: model.duration_curve(model.option(each.arm), items) for each in ranked}
-    for above, at, to in _nearest(curves, best, 1.0, SHORTEST, LONGEST):
-        drawn = model.drawn_duration_curves(items)
-        low, high = _bounds(list(zip(drawn[best], drawn[to], strict=True)), at, SHORTEST, LONGEST)
-        side = "longer" if above else "less"
-        text = f"if an item took {at:.3g}{_span(low, high, '.3g')} times as long as here, or {side}, {to} is cheaper"
-        yield Flip("duration", at, low, high, to, text)
+def _duration(model: CostModel, names: list[str], table: pd.DataFrame, items: float) -> Iterator[Flip | Hold]:
+    item_s = model.option(names[0]).figures.item_s
+    axis = _Axis(
+        "duration", SHORTEST, LONGEST, 1.0, _times, "if an item took", "less",
+        lambda at: f" times as long as here ({units.duration(at * item_s)} at the mean),",
+        f"for items a thousand times as short or long {names[0]} stays the cheapest",
+    )  # fmt: skip
+    curves = {name: model.duration_curve(model.option(name), items) for name in names}
+    limits = {name: limit(model, model.option(name), table) for name in names}
+    found = {name: each for name, each in limits.items() if each is not None}
+    yield from _along(axis, names[0], curves, model.drawn_duration_curves(items), found)
 
 
-def _memory(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[Flip]:
-    best = ranked[0].arm
-    curves = {each.arm: memory_curve(model, model.option(each.arm), items) for each in ranked}
-    now_mb = model.option(best).arm.memory_mb
-    for above, at, to in _nearest(curves, best, now_mb, LEAST_MB, MOST_MB):
-        side = "more" if above else "less"
-        text = f"if an item needed {at:,.0f} MB or {side} and took as long, {to} is cheaper"
-        yield Flip("memory", at, np.nan, np.nan, to, text)
+def _memory(model: CostModel, names: list[str], items: float) -> Iterator[Flip | Hold]:
+    best = model.option(names[0]).arm
+    axis = _Axis(
+        "memory", LEAST_MB, MOST_MB, best.memory_mb, "{:,.0f}".format, "if an item needed", "less",
+        lambda at: " MB and took as long,",
+        f"from 128 to 10,240 MB, if it takes as long, {best.name} stays the cheapest",
+    )  # fmt: skip
+    curves = {name: memory_curve(model, model.option(name), items) for name in names}
+    most = Limit(MOST_MB, f"a function has {MOST_MB:,.0f} MB at the most")
+    yield from _along(axis, best.name, curves, {}, {best.name: most} if best.kind == "function" else {})
 
 
-def _price(ranked: list[Ranked]) -> Iterator[Flip]:
+def _along(
+    axis: _Axis, best: str, curves: Curves, drawn: Mapping[str, list[Curve]], limits: Mapping[str, Limit]
+) -> Iterator[Flip | Hold]:
+    """On either side of now the placement that is the first to be cheaper, with all ranges in which it is; and a limit
+    of the best one.
+    """
+    own = limits.get(best)
+    high = min(axis.high, own.at) if own else axis.high
+    told = 0
+    for above in (False, True):
+        sides = {
+            name: _away(axis, above, _cheaper(curves[best], curve, axis.low, min(high, _most(limits, name))))
+            for name, curve in curves.items()
+            if name != best
+        }
+        sides = {name: spans for name, spans in sides.items() if spans}
+        if not sides:
+            continue
+        to = min(sides, key=lambda name: abs(math.log(sides[name][0][0] / axis.now)))
+        spans = sides[to]
+        at = spans[0][0]
+        pairs = list(zip(drawn[best], drawn[to], strict=True)) if drawn else []
+        bounds = _bounds(pairs, at, axis.low, axis.high)
+        ends = {axis.low, high, _most(limits, to)}
+        told += 1
+        text = f"{_where(axis, above, spans, ends, bounds)} {to} is cheaper than {best}"
+        stays = spans[-1][0] if spans[-1][1] in ends else NAN
+        yield Flip(axis.over, at, stays, *bounds, to, text)
+    if own and own.at <= axis.high:
+        yield _limited(axis, best, own, curves, limits)
+    elif not told:
+        yield Hold(axis.over, axis.holds)
+
+
+def _limited(axis: _Axis, best: str, own: Limit, curves: Curves, limits: Mapping[str, Limit]) -> Flip:
+    left = [name for name in curves if name != best and _most(limits, name) > own.at]
+    to = min(left, key=lambda name: float(curves[name].after(own.at)), default="")
+    then = f"then {to} is the cheapest" if to else "then nothing else of this run is left"
+    where = f"{axis.lead} more than {axis.number(own.at)}{axis.trail(own.at)}"
+    return Flip(axis.over, own.at, own.at, NAN, NAN, to, f"{where} {best} is ruled out: {own.why}; {then}")
+
+
+def _most(limits: Mapping[str, Limit], name: str) -> float:
+    return limits[name].at if name in limits else math.inf
+
+
+def _cheaper(best: Curve, other: Curve, low: float, high: float) -> list[Span]:
+    """Where the other costs less: ranges from left to right."""
+    found, begun = [], low
+    for each in crossings(best, other, low, high):
+        if each.first_is_lower_after:
+            found.append((begun, each.at))
+        else:
+            begun = each.at
+    is_open = bool(float(other(high)) < float(best(high)))
+    return [*found, (begun, high)] if is_open else found
+
+
+def _away(axis: _Axis, above: bool, spans: list[Span]) -> list[Span]:
+    """Those on one side of now, from the nearest on, each from its nearer end to its farther one."""
+    if above:
+        return [span for span in spans if span[0] >= axis.now]
+    return [(end, start) for start, end in reversed(spans) if end <= axis.now]
+
+
+def _where(axis: _Axis, above: bool, spans: list[Span], ends: set[float], bounds: Span) -> str:
+    """At more than 3 (2 to 4) items a month; at 3 to 4, 6 to 7 or more than 20; at 3 to 19 off and on (7 ranges)."""
+    more = "more" if above else axis.fewer
+    told = []
+    for at, until in spans:
+        near = axis.number(at) + (_span(bounds, axis.number) if at == spans[0][0] else "")
+        closed = f"{near} to {axis.number(until)}" if above else f"{axis.number(until)} to {near}"
+        told.append(f"{more} than {near}" if until in ends else closed)
+    if len(told) > TOLD:
+        ranges = [span for span in spans if span[1] not in ends]
+        low, high = sorted([spans[0][0], ranges[-1][1]])
+        told[: len(ranges)] = [f"{axis.number(low)} to {axis.number(high)} off and on ({len(ranges)} ranges)"]
+    return f"{axis.lead} {', '.join(told[:-1])}{' or ' * (len(told) > 1)}{told[-1]}{axis.trail(spans[0][0])}"
+
+
+def _times(at: float) -> str:
+    """Three digits, and as many as it takes to tell it from 1."""
+    found = (f"{at:.{count}g}" for count in range(3, 9))
+    return next((text for text in found if text != "1"), "1")
+
+
+def _price(best: Ranked, second: Ranked) -> Iterator[Flip]:
     """What is common to both does not count: its price changes for both."""
-    best, second = ranked[:2]
     if best.own_usd > 0:
         at = (second.usd - best.common_usd) / best.own_usd
         times = f"{units.digits(at)} times those of now"
@@ -87,40 +222,48 @@ def _price(ranked: list[Ranked]) -> Iterator[Flip]:
             f"if the prices of {best.arm} alone rose to {times}, or those of {second.arm} fell to {less} of now, "
             f"{second.arm} is cheaper"
         )
-        yield Flip("price", at, np.nan, np.nan, second.arm, text)
+        yield Flip("price", at, at, NAN, NAN, second.arm, text)
 
 
-def _speed(model: CostModel, ranked: list[Ranked], items: float) -> Iterator[Flip]:
-    names = [each.arm for each in ranked]
-    for factor in SPEEDS:
-        to = cheapest(model, names, items, factor)
-        if to != names[0]:
-            speed = model.terms.speed_factor * factor
-            what = "half" if factor > 1 else "twice"
-            text = f"if AWS is {what} as fast as taken here (speed factor {speed:g}), {to} is cheaper"
-            yield Flip("speed", speed, np.nan, np.nan, to, text)
-
-
-def _nearest(
-    curves: dict[str, Curve], best: str, now: float, low: float, high: float
-) -> Iterator[tuple[bool, float, str]]:
-    """The nearest point below and above `now` at which another is cheaper than the best: (above, at, which)."""
-    below, above = [], []
-    for name, curve in curves.items():
-        if name == best:
+def _speed(model: CostModel, best: str, items: float) -> Iterator[Flip | Hold]:
+    """At half and at twice the speed: who is advised then, and from where on; else what it costs."""
+    holds = []
+    for word, factor in SLOWER.items():
+        if _advised(model, items, factor) == best:
+            usd = float(model.curve(model.slower(model.option(best), factor))(items))
+            holds.append(f"{word} as fast it costs {units.money(usd)} a month")
             continue
-        for each in crossings(curves[best], curve, low, high):
-            if each.at < now and each.first_is_lower_after:
-                below.append((each.at, name))
-            elif each.at >= now and not each.first_is_lower_after:
-                above.append((each.at, name))
-    if below:
-        yield (False, *max(below))
-    if above:
-        yield (True, *min(above))
+        same, other = 1.0, factor
+        for _ in range(HALVINGS):
+            middle = math.sqrt(same * other)
+            same, other = (middle, other) if _advised(model, items, middle) == best else (same, middle)
+        to, speed = _advised(model, items, other), model.terms.speed_factor * other
+        then = "slower" if factor > 1 else "faster"
+        text = (
+            f"the advice turns to {to or 'none of them'} at speed factor {_times(speed)} (AWS "
+            f"{_times(max(other, 1 / other))} times {then} than taken here), and with AWS {word} as fast it is "
+            f"{_advised(model, items, factor) or 'none of them'}"
+        )
+        yield Flip("speed", speed, NAN, NAN, NAN, to, text)
+    if holds:
+        yield Hold("speed", f"{best} stays the advice if AWS is of another speed: {', '.join(holds)}")
 
 
-def _bounds(pairs: list[tuple[Curve, Curve]], at: float, low: float, high: float) -> tuple[float, float]:
+def _advised(model: CostModel, items: float, slower: float) -> str:
+    """What is advised of an AWS that takes so many times as long; empty if nothing is."""
+    table = verdicts(model, slower)
+    field = Field.of(model, table, {each.arm for each in exclusions(model, table, slower)})
+    return cheapest(model, field.ranked, items, slower)
+
+
+def _free_tier(model: CostModel, names: list[str], items: float) -> Iterator[Flip]:
+    to = cheapest(model.on(free_tier=not model.terms.free_tier), names, items)
+    if to != names[0]:
+        which = "without" if model.terms.free_tier else "with"
+        yield Flip("free tier", NAN, NAN, NAN, NAN, to, f"{which} the free tier {to} is cheaper")
+
+
+def _bounds(pairs: list[tuple[Curve, Curve]], at: float, low: float, high: float) -> Span:
     """Where 95 % of the draws have their crossing that is nearest to `at`; NaN if a twentieth has none."""
     hits = []
     for first, second in pairs:
@@ -128,10 +271,11 @@ def _bounds(pairs: list[tuple[Curve, Curve]], at: float, low: float, high: float
         if found:
             hits.append(min((each.at for each in found), key=lambda place: abs(np.log(place / at))))
     if len(hits) < 0.95 * len(pairs) or not hits:
-        return np.nan, np.nan
+        return NAN, NAN
     bounds = np.quantile(hits, [0.025, 0.975])
     return float(bounds[0]), float(bounds[1])
 
 
-def _span(low: float, high: float, how: str) -> str:
-    return "" if np.isnan(low) or f"{low:{how}}" == f"{high:{how}}" else f" ({low:{how}} to {high:{how}})"
+def _span(bounds: Span, number: Callable[[float], str]) -> str:
+    low, high = (number(each) for each in bounds)
+    return "" if math.isnan(bounds[0]) or low == high else f" ({low} to {high})"

@@ -29,7 +29,12 @@ class Question:
 
     def load(self, run: Run) -> tuple[float, str]:
         """Items a month, and what that rests on."""
-        return load_of(run) if self.items_per_month is None else (self.items_per_month, "as you asked")
+        items, why = (
+            load_of(run, self.shape)
+            if self.items_per_month is None
+            else (self.items_per_month, "as you asked")
+        )
+        return items, why if self.shape == Shape() else f"{why}; {self.shape}"
 
     def model(self, run: Run) -> CostModel:
         """The costs of the run on these terms."""

@@ -24,10 +24,7 @@ def paragraphs(advice: Advice) -> list[tuple[str, list[str]]]:
         ("Second best", list(_second(advice))),
         ("How sure", list(_sure(advice))),
         ("Ruled out", list(_excluded(advice))),
-        (
-            "Where the answer flips",
-            [f"{flip.over}: {flip.text}" for flip in advice.flips] or list(_never(advice)),
-        ),
+        ("Where the answer flips", list(_flips(advice))),
         (
             "Other ways",
             [f"{each.text}; this was not measured" for each in advice.alternatives],
@@ -39,15 +36,38 @@ def paragraphs(advice: Advice) -> list[tuple[str, list[str]]]:
     return [(heading, lines) for heading, lines in found if lines]
 
 
+def need(advice: Advice) -> str:
+    """What the best one does, and no more than was shown; to be followed by nothing, or by what it costs."""
+    expected = f"{', '.join(advice.objectives)}{_at(advice)}"
+    told = {
+        "none": "of what was measured it costs the least",
+        "met": f"of what was measured and is shown to meet {expected} it costs the least",
+        "undecided": f"nothing is shown to meet {expected}; of what may meet it, it costs the least",
+        "missed": "",
+    }[advice.standing]
+    return told + (
+        f"; {units.percent(advice.failed_share)} of its items failed" if advice.failed_share else ""
+    )
+
+
+def nothing(advice: Advice) -> str:
+    """Why nothing is advised."""
+    if advice.unusable:
+        return f"nothing of this run could be used: {'; '.join(advice.unusable)}"
+    return "none of the placements of this run can be advised: each is ruled out"
+
+
+def _at(advice: Advice) -> str:
+    return "" if advice.speed_factor == 1 else f" (times here x {advice.speed_factor:g}, the speed factor)"
+
+
 def _answer(advice: Advice) -> Iterator[str]:
     best = advice.best
     if best is None:
-        yield "None of the placements of this run can be advised: each is ruled out."
+        text = nothing(advice)
+        yield f"{text[0].upper()}{text[1:]}."
         return
-    need = (
-        f"meets {', '.join(advice.objectives)} at the least cost" if advice.objectives else "costs the least"
-    )
-    yield f"Use {best.arm}, {_article(best.told)}: of what was measured it {need}. {KINDS[best.placement]}"
+    yield f"Use {best.arm}, {_article(best.told)}: {need(advice)}. {KINDS[best.placement]}"
     yield f"{advice.items_per_month:,.0f} items a month ({advice.load}) cost {_usd(best)}."
     yield (
         f"Of that, {units.money(best.own_usd)} is for the placement itself, "
@@ -60,31 +80,50 @@ def _answer(advice: Advice) -> Iterator[str]:
 
 
 def _second(advice: Advice) -> Iterator[str]:
-    if advice.second is None or advice.premium_usd is None or advice.best is None:
-        return
-    second = advice.second
-    more = units.percent(advice.premium_usd / advice.best.usd)
-    yield (
-        f"{second.arm}, {_article(second.told)}, for {_usd(second)}: {units.money(advice.premium_usd)} ({more}) a "
-        f"month more. {KINDS[second.placement]}"
-    )
-    for other in advice.ranked[2:]:
-        yield f"Then {other.arm}, {_article(other.told)}, for {_usd(other)}."
+    second, best = advice.second, advice.best
+    if best is not None and second is not None and advice.premium_usd is not None:
+        more = units.percent(advice.premium_usd / best.usd)
+        yield (
+            f"{second.arm}, {_article(second.told)}, for {_usd(second)}: {units.money(advice.premium_usd)} ({more}) a "
+            f"month more. {KINDS[second.placement]}"
+        )
+        for other in advice.ranked[2:]:
+            yield f"Then {other.arm}, {_article(other.told)}, for {_usd(other)}."
+    yield from undecided(advice)
+
+
+def undecided(advice: Advice) -> Iterator[str]:
+    """Those that may do as well, beside a best one that is shown to."""
+    for other in advice.undecided:
+        seen = "" if math.isnan(other.met_share) else f", though it did in {_trials(advice, other.met_share)}"
+        yield (
+            f"{other.arm}, {_article(other.told)}, costs {_usd(other)}; it is not shown to meet "
+            f"{', '.join(advice.objectives)}{seen}."
+        )
 
 
 def _sure(advice: Advice) -> Iterator[str]:
     found = advice.confidence
-    if advice.second is None or advice.best is None:
+    if advice.best is None or advice.second is None:
         return
     if math.isnan(found.share):
         yield f"Unknown: {found.blocks} valid block of measurements, and it takes several to tell luck from fact."
         return
-    agree = round(found.share * found.draws)
     yield (
-        f"{advice.best.arm} is the cheapest in {agree} of {found.draws} trials in which the {found.blocks} blocks "
-        "(repeats) of this run were drawn anew. That covers the luck of this machine, not the difference between "
-        "it and AWS."
+        f"{advice.best.arm} is {cheapest(advice)} in {_trials(advice, found.share)} in which the {found.blocks} blocks "
+        "(repeats) of this run were drawn anew. That covers the luck of this machine, not the difference between it "
+        "and AWS."
     )
+
+
+def _trials(advice: Advice, share: float) -> str:
+    draws = advice.confidence.draws
+    return f"{round(share * draws)} of {draws} trials"
+
+
+def cheapest(advice: Advice) -> str:
+    """What is counted over the trials."""
+    return f"the cheapest that meets {', '.join(advice.objectives)}" if advice.objectives else "the cheapest"
 
 
 def _excluded(advice: Advice) -> Iterator[str]:
@@ -92,15 +131,19 @@ def _excluded(advice: Advice) -> Iterator[str]:
         yield f"{arm}: " + "; ".join(f"{each.reason} ({each.evidence})" for each in found)
 
 
-def _never(advice: Advice) -> Iterator[str]:
-    if advice.second is not None:
-        yield "Nowhere from 1 to 10 billion items a month, nor for items a thousand times as short or long."
+def _flips(advice: Advice) -> Iterator[str]:
+    for flip in advice.flips:
+        yield f"{flip.over}: {flip.text}"
+    for hold in advice.holds:
+        yield f"{hold.over}: {hold.text}"
 
 
 def _terms(advice: Advice) -> str:
     free = "with" if advice.free_tier else "without"
+    whose = "Prices" if advice.prices_own else "Published prices"
+    own = f" and of the scenario itself ({', '.join(advice.prices_own)})" if advice.prices_own else ""
     return (
-        f"Published prices of {advice.region}, {advice.prices_of}, {free} the free tier; speed factor "
+        f"{whose} of {advice.region}, {advice.prices_of}{own}, {free} the free tier; speed factor "
         f"{advice.speed_factor:g}. Left out: data transfer to the internet, your own log lines, taxes, discounts; "
         "docs/cost.md has the formulas."
     )

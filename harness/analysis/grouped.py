@@ -58,6 +58,20 @@ class Grouped:
             [np.quantile(each, quantile) if len(each) else np.nan for each in known], dtype=np.float64
         )
 
+    def covered(self, begun: Floats, ended: Floats) -> Floats:
+        """How long the intervals of each group last together; where they overlap, time counts once."""
+        order = np.argsort(begun, kind="stable")
+        # Of numbers this small NumPy sorts in one pass.
+        small = self.numbers.astype(np.min_scalar_type(len(self.keys)))
+        order = order[np.argsort(small[order], kind="stable")]
+        numbers, begun, ended = self.numbers[order], begun[order], ended[order]
+        # The groups one behind the other on one axis, so that what one has covered does not reach into the next.
+        apart = numbers * float(np.max(ended, initial=0.0) - np.min(begun, initial=0.0))
+        until = np.maximum.accumulate(ended + apart)
+        before = np.concatenate([[-np.inf], until])[:-1]
+        lasts = np.clip(until - np.maximum(begun + apart, before), 0.0, None)
+        return np.asarray(np.bincount(numbers, weights=lasts, minlength=len(self.keys)), dtype=np.float64)
+
     @cached_property
     def _order(self) -> NDArray[np.intp]:
         return np.argsort(self.numbers, kind="stable")

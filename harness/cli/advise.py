@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def advise(
 ) -> None:
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
+    The exit code is 1 where none can be advised.
+
     \b
     Example:
       harness advise results/example
@@ -86,9 +89,15 @@ def advise(
         raise click.UsageError(str(error)) from None
     if as_json:
         click.echo(json.dumps(harness.advice.as_json(found) | {"parts": month.as_json(bill)}, indent=2))
-        return
-    further = month.paragraphs(bill, found.items_per_month) if parts else []
-    for heading, lines in [*paragraphs(found), *further]:
+    else:
+        further = month.paragraphs(bill, found.items_per_month) if parts else []
+        _print([*paragraphs(found), *further])
+    if found.best is None:
+        sys.exit(1)
+
+
+def _print(paragraphs: list[tuple[str, list[str]]]) -> None:
+    for heading, lines in paragraphs:
         click.secho(heading, bold=True)
         for line in lines:
             click.echo(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "))

@@ -21,8 +21,9 @@ class Figures:
     """Means for each finished item; seconds are AWS's.
 
     `item_s` is the handler's time and `start_s` a job's life without it, for each job. `rate_per_s` is what one task
-    (or container) does while it is never idle: its throughput in the busiest phase, and where that left it idle, one
-    item after another as fast as handler and CPU share allow. NaN where an arm has none of it.
+    (or container) does while it is never idle, with `at_once` items in hand: items over the seconds in which tasks were
+    at work in the phase that kept them so, and where none did, one item after another as fast as handler and CPU share
+    allow. NaN where an arm has none of it.
     """
 
     invocations: float
@@ -35,6 +36,7 @@ class Figures:
     instance_s: float
     busy_instance_s: float
     rate_per_s: float
+    at_once: float
 
     @property
     def rounding_s(self) -> float:
@@ -73,19 +75,28 @@ class BlockSums:
         full = dict(zip(SUMS, drawn @ self.busiest, strict=True))
         items = sums["ok"]
         with np.errstate(divide="ignore", invalid="ignore"):
-            task_s = full["task_s"] or full["span_s"] * self.arm.parallel
+            rate_per_s, at_once = self._capacity(sums, full)
             return Figures(
                 **{name: float(sums[name] / items) for name in (
                     "invocations", "billed_s", "cpu_s", "cold", "bytes_out", "instance_s", "busy_instance_s")},
                 item_s=float(sums["handler_s"] / items),
                 start_s=float(np.maximum(0.0, sums["job_s"] - sums["handler_s"]) / sums["jobs"]),
-                rate_per_s=self._rate_per_s(sums, float(full["ok"] / task_s)),
+                rate_per_s=rate_per_s,
+                at_once=at_once,
             )  # fmt: skip
 
-    def _rate_per_s(self, sums: dict[str, float], seen_per_s: float) -> float:
+    def _capacity(self, sums: dict[str, float], full: dict[str, float]) -> tuple[float, float]:
+        """Items a second of a task that is never idle, and how many of them it has in hand.
+
+        The time of all tasks while a phase lasts is no measure of that: they do not all end with its last item.
+        """
+        if self.saturated and full["busy_s"] > 0:
+            return float(full["ok"] / full["busy_s"]), float(max(1.0, full["handler_s"] / full["busy_s"]))
+        seen_per_s = full["ok"] / (full["task_s"] or full["span_s"] * self.arm.parallel)
         if self.saturated or not sums["handler_s"] or not sums["cpu_s"]:
-            return seen_per_s
-        return float(max(seen_per_s, min(1 / sums["handler_s"], self.arm.vcpu / sums["cpu_s"]) * sums["ok"]))
+            return float(seen_per_s), 1.0
+        most_per_s = min(1 / sums["handler_s"], self.arm.vcpu / sums["cpu_s"]) * sums["ok"]
+        return float(max(seen_per_s, most_per_s)), 1.0
 
 
 def block_sums(arm: Arm, cells: pd.DataFrame, bursts: Collection[str]) -> BlockSums | None:

@@ -19,7 +19,7 @@ from harness.runs import Run
 
 SUMS = [
     "tries", "ok", "cold", "invocations", "billed_s", "handler_s", "cpu_s", "bytes_out", "span_s", "jobs", "job_s",
-    "billed_job_s", "task_s", "instance_s", "busy_instance_s",
+    "billed_job_s", "task_s", "busy_s", "instance_s", "busy_instance_s",
 ]  # fmt: skip
 
 
@@ -28,7 +28,8 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
 
     tries, invocations, billed_s, handler_s and cpu_s are of all tries, ok and bytes_out of finished items. span_s is
     how long the items took together, and no shorter than they were spread over. jobs, job_s and billed_job_s (a minute
-    each at the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted.
+    each at the least) are of the containers that were made for its items, task_s is the time of tasks while it lasted,
+    and busy_s that of a service's tasks in which they had an item in hand.
     instance_s is from launch to end, idle included, of the block's instances, busy_instance_s without idling, both by
     each phase's share of the handlers' time.
     """
@@ -40,6 +41,7 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
     table = table.merge(_jobs(run, tries, speed_factor), on=CELL, how="left")
     table = table.merge(_tasks(run, done), on=CELL, how="left")
     table["task_s"] = table["tasks"] * table["span_s"]
+    table = table.merge(_busy(run, tries, speed_factor), on=CELL, how="left")
     return _with_instances(run, table, speed_factor)[[*CELL, *SUMS]].fillna(0.0)
 
 
@@ -114,6 +116,19 @@ def _tasks(run: Run, done: pd.DataFrame) -> pd.DataFrame:
     both_ns = pairs[["done", "ended_ns"]].min(axis=1) - pairs[["first", "started_ns"]].max(axis=1)
     pairs["tasks"] = both_ns.clip(lower=0) / (pairs["done"] - pairs["first"])
     return pairs.groupby(CELL)["tasks"].sum().reset_index()
+
+
+def _busy(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
+    """For how long the tasks of a service were at work in each cell: a second with several items in hand is one."""
+    mine = (tries["placement"] == "service").to_numpy() & tries["handler_s"].notna().to_numpy()
+    own = tries.loc[mine, [*CELL, "container", "handler_s"]]
+    begun_ns = run.attempts["started_ns"].loc[own.index].to_numpy()
+    begun_s = (begun_ns - begun_ns.min(initial=np.iinfo(np.int64).max)) / 1e9
+    tasks = grouped(own, [*CELL, "container"])
+    table = tasks.keys[CELL].assign(
+        busy_s=tasks.covered(begun_s, begun_s + own["handler_s"].to_numpy(dtype=np.float64)) * speed_factor
+    )
+    return table.groupby(CELL)["busy_s"].sum().reset_index()
 
 
 def _with_instances(run: Run, table: pd.DataFrame, speed_factor: float) -> pd.DataFrame:

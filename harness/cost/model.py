@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.once import once
 from harness.cost import batch, common, function, service
 from harness.cost.arms import Arm, arms_of
 from harness.cost.book import PriceError, book_of
-from harness.cost.capacity import Utilisation, bursts, utilisation
-from harness.cost.curve import Curve, total
+from harness.cost.capacity import Task, Utilisation, bursts, task_of, utilisation
+from harness.cost.curve import Curve, line, total
 from harness.cost.demand import Demand
 from harness.cost.figures import BlockSums, Figures, block_sums, draws
 from harness.cost.measured import cell_sums
@@ -30,6 +31,7 @@ class Option:
     arm: Arm
     sums: BlockSums
     figures: Figures
+    task: Task | None = None
     utilisation: Utilisation | None = None
 
     @property
@@ -37,15 +39,24 @@ class Option:
         """The arm's."""
         return self.arm.name
 
+    @property
+    def infeasible(self) -> str:
+        """The objective that it meets at no load, as far as the queue of its tasks tells; empty where there is none."""
+        return self.utilisation.infeasible if self.utilisation else ""
+
 
 @dataclass(eq=False)
 class CostModel:
-    """The options of a run on some terms. `unpriced` maps the other arms to what stands in the way."""
+    """The options of a run on some terms. `unpriced` maps the other arms to what stands in the way.
+
+    Of these `infeasible` are the ones that no number of tasks makes meet an objective, and which.
+    """
 
     run: Run
     terms: Terms
     seed: int = 1
     unpriced: dict[str, str] = field(default_factory=dict)
+    infeasible: dict[str, str] = field(default_factory=dict)
     _slower: dict[tuple[Option, float], Option] = field(default_factory=dict, repr=False)
     _over_duration: dict[float, dict[str, list[Curve]]] = field(default_factory=dict, repr=False)
 
@@ -68,7 +79,11 @@ class CostModel:
             if sums is None:
                 self.unpriced[arm.name] = "it finished no item in a valid cell"
                 continue
-            option = self._option(arm, sums, sums.figures())
+            option = self._option(arm, sums)
+            if option.infeasible:
+                self.infeasible[arm.name] = option.infeasible
+                self.unpriced[arm.name] = f"even an idle task misses {option.infeasible}"
+                continue
             try:
                 priced = bool(np.isfinite(self.curve(option)(1.0)))
             except (PriceError, ValueError) as error:
@@ -98,20 +113,22 @@ class CostModel:
         if arm.kind == "batch":
             return batch.demands(arm, figures, self.terms.shape, collect_s)
         assert used is not None
-        carrying = service.Carrying(figures.rate_per_s, used.share, used.why)
-        return service.demands(arm, figures, carrying, self.terms.shape)
+        carried = service.Carrying(figures.rate_per_s, used.share, used.why)
+        return service.demands(arm, figures, carried, self.terms.shape)
 
     def curve(self, option: Option, figures: Figures | None = None) -> Curve:
-        """US dollars a month over items a month."""
+        """US dollars a month over items a month; no number where the option meets an objective at no load."""
+        if option.infeasible:
+            return line(np.nan, 0.0)
         return total([each.over_items(self.terms) for each in self.demands(option, figures)])
 
     def duration_curve(self, option: Option, items: float, figures: Figures | None = None) -> Curve:
         """US dollars a month over the duration of an item, as a multiple of what was measured."""
         return total([each.over_duration(self.terms, items) for each in self.demands(option, figures)])
 
-    def resampled(self) -> Iterator[dict[str, Figures]]:
-        """Figures of every option over blocks drawn anew, the same blocks for all of them."""
-        numbers = np.unique([int(block) for each in self.options for block in each.sums.blocks])
+    def resampled(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Figures]]]:
+        """How often each block (ascending) is drawn, and the figures of every option over these blocks."""
+        numbers = self.blocks
         if numbers.size < 2:
             return
         seen = {each.name: np.isfinite(each.figures.start_s) for each in self.options}
@@ -124,12 +141,28 @@ class CostModel:
                 np.isfinite(figures.bytes_out) and (np.isfinite(figures.start_s) or not seen[name])
                 for name, figures in drawn.items()
             ):
-                yield drawn
+                yield weights, drawn
+
+    @property
+    def blocks(self) -> NDArray[np.int64]:
+        """The numbers of those in which an option did anything."""
+        return np.unique([int(block) for each in self.options for block in each.sums.blocks]).astype(np.int64)
 
     @cached_property
-    def drawn(self) -> list[dict[str, Figures]]:
+    def all_draws(self) -> list[tuple[NDArray[np.float64], dict[str, Figures]]]:
         """All of `resampled`."""
         return list(self.resampled())
+
+    @property
+    def drawn(self) -> list[dict[str, Figures]]:
+        """The figures of every option, draw by draw."""
+        return [drawn for _, drawn in self.all_draws]
+
+    @property
+    def weights(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The blocks, and how often each was drawn: shape (draws, blocks)."""
+        rows = [weights for weights, _ in self.all_draws]
+        return self.blocks, np.array(rows).reshape(len(rows), self.blocks.size)
 
     @cached_property
     def drawn_curves(self) -> dict[str, list[Curve]]:
@@ -153,7 +186,8 @@ class CostModel:
         if factor == 1:
             return option
         if (option, factor) not in self._slower:
-            slowed = self._option(option.arm, option.sums, option.figures.slower(factor))
+            used = self._utilisation(option.arm, option.task, factor)
+            slowed = replace(option, figures=option.figures.slower(factor), utilisation=used)
             self._slower[option, factor] = slowed
         return self._slower[option, factor]
 
@@ -169,14 +203,25 @@ class CostModel:
             return self
         # What was taken does not depend on what it costs.
         other = CostModel(self.run, terms, self.seed, _slower=self._slower)
-        kept = {"cells": self.cells, "options": self.options, "drawn": self.drawn}
+        kept = {"cells": self.cells, "options": self.options, "all_draws": self.all_draws}
         other.unpriced |= self.unpriced
+        other.infeasible |= self.infeasible
         other.__dict__.update(kept)
         return other
 
-    def _option(self, arm: Arm, sums: BlockSums, figures: Figures) -> Option:
-        used = utilisation(self.run, arm, figures.rate_per_s) if arm.kind == "service" else None
-        return Option(arm, sums, figures, used)
+    def _option(self, arm: Arm, sums: BlockSums) -> Option:
+        figures = sums.figures()
+        task = task_of(self.run, arm, figures, self.terms.speed_factor) if arm.kind == "service" else None
+        return Option(arm, sums, figures, task, self._utilisation(arm, task, 1.0))
+
+    def _utilisation(self, arm: Arm, task: Task | None, slower: float) -> Utilisation | None:
+        return utilisation(self.run, arm, task, self.terms.speed_factor * slower) if task else None
+
+
+def carrying(option: Option) -> service.Carrying:
+    """What a task of a service carries, as it is planned."""
+    assert option.utilisation is not None
+    return service.Carrying(option.figures.rate_per_s, option.utilisation.share, option.utilisation.why)
 
 
 @once

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.cost.model import CostModel
-from harness.cost.terms import MONTH_S
+from harness.cost.terms import MONTH_S, Shape
 from harness.runs import Run
 
 LOADS = (10_000.0, 1e6, 1e7, 1e8, 1e9)
@@ -54,8 +54,11 @@ def month_bill(model: CostModel, items: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=BILL_COLUMNS)
 
 
-def load_of(run: Run) -> tuple[float, str]:
-    """Items a month at which the run's fastest paced phase would go on, and what that rests on; else a million."""
+def load_of(run: Run, shape: Shape | None = None) -> tuple[float, str]:
+    """Items a month at which the run's fastest paced phase would go on, and what that rests on; else a million.
+
+    With a `shape` of a day other than an even one that rate is the mean.
+    """
     rates = {
         each["name"]: arrivals["rate_per_s"]
         for each in (run.manifest.get("scenario") or {}).get("phases") or []
@@ -64,4 +67,5 @@ def load_of(run: Run) -> tuple[float, str]:
     if not rates:
         return 1e6, "a million items a month, since no phase of the run has a rate"
     name = max(rates, key=lambda phase: rates[phase])
-    return rates[name] * MONTH_S, f"{rates[name]:g} items/s, the rate of phase {name}, kept up all month"
+    kept = "kept up all month" if shape in {None, Shape()} else "as the mean of the month"
+    return rates[name] * MONTH_S, f"{rates[name]:g} items/s, the rate of phase {name}, {kept}"

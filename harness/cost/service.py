@@ -7,6 +7,7 @@ pages. A Lightsail container service has its load balancer included; instances o
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from harness.cost.arms import LIGHTSAIL, Arm
@@ -15,7 +16,7 @@ from harness.cost.figures import Figures
 from harness.cost.machines import Parts, fargate_parts, instance_parts, per_instance
 from harness.cost.quantity import Proportional, Quantity, Stepped, Summed
 from harness.cost.terms import MONTH_DAYS, MONTH_H, Shape
-from harness.sizes import LIGHTSAIL_CONTAINERS, LIGHTSAIL_INSTANCES
+from harness.sizes import LIGHTSAIL_CONTAINERS, LIGHTSAIL_INSTANCES, Bundle
 
 # A load balancer's capacity unit has 25 new connections a second, among others; each item is taken to open one.
 CONNECTIONS_PER_LCU_S = 25
@@ -70,11 +71,12 @@ def steps(arm: Arm, per_hour: float, usable_per_s: float, in_one: int, shape: Sh
     hour = usable_per_s * in_one * 3600 * MONTH_DAYS
     if not scaling:
         return Stepped(per_hour * MONTH_H, hour / shape.busiest(), least)
-    shares = shape.shares()
+    # Hours before and after noon have the same share, but for the last digit of a float.
+    hours = Counter(round(share, 12) for share in shape.shares())
     return Summed(tuple(
-        Stepped(per_hour * MONTH_DAYS * shares.count(share), hour / share, least) if share
-        else Proportional(fixed=per_hour * MONTH_DAYS * shares.count(share) * least)
-        for share in sorted(set(shares))
+        Stepped(per_hour * MONTH_DAYS * count, hour / share, least) if share
+        else Proportional(fixed=per_hour * MONTH_DAYS * count * least)
+        for share, count in sorted(hours.items())
     ))  # fmt: skip
 
 
@@ -96,11 +98,22 @@ def _balancer() -> list[Demand]:
 def _lightsail(arm: Arm, figures: Figures, carrying: Carrying, shape: Shape) -> list[Demand]:
     """A fixed price a month. An instance may use its baseline of CPU for ever, and no more."""
     name = str(arm.settings.get("bundle"))
-    bundles = LIGHTSAIL_CONTAINERS if arm.compute == "LIGHTSAIL_CONTAINERS" else LIGHTSAIL_INSTANCES
-    bundle = bundles[name]
-    lasting_per_s = bundle.baseline * bundle.size.vcpu / figures.cpu_s if bundle.baseline < 1 else math.inf
-    usable_per_s = min(carrying.usable_per_s, lasting_per_s)
-    limit = f", held to its CPU baseline of {bundle.baseline:.0%}" if usable_per_s == lasting_per_s else ""
-    why = f"a {name} carries {usable_per_s:.4g} items/s ({carrying.why}{limit}), {shape}"
-    quantity = steps(arm, 1 / MONTH_H, usable_per_s, 1, shape)
+    carried_per_s = usable_per_s(arm, figures, carrying)
+    baseline = _bundle(arm).baseline
+    limit = f", held to its CPU baseline of {baseline:.0%}" if carried_per_s < carrying.usable_per_s else ""
+    why = f"a {name} carries {carried_per_s:.4g} items/s ({carrying.why}{limit}), {shape}"
+    quantity = steps(arm, 1 / MONTH_H, carried_per_s, 1, shape)
     return [Demand("bundles", f"lightsail_{LIGHTSAIL[arm.compute]}_{name}_month", quantity, why)]
+
+
+def usable_per_s(arm: Arm, figures: Figures, carrying: Carrying) -> float:
+    """Items a second that one task carries for ever: an instance of Lightsail no more than its baseline of CPU does."""
+    bundle = _bundle(arm) if arm.compute in LIGHTSAIL else None
+    if bundle is None or bundle.baseline >= 1:
+        return carrying.usable_per_s
+    return min(carrying.usable_per_s, bundle.baseline * bundle.size.vcpu / figures.cpu_s)
+
+
+def _bundle(arm: Arm) -> Bundle:
+    bundles = LIGHTSAIL_CONTAINERS if arm.compute == "LIGHTSAIL_CONTAINERS" else LIGHTSAIL_INSTANCES
+    return bundles[str(arm.settings.get("bundle"))]

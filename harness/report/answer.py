@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.advice import Advice
 from harness.advice.flips import Flip
-from harness.advice.words import paragraphs
+from harness.advice.words import cheapest, need, nothing, paragraphs, undecided
 from harness.analysis import units
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
 from harness.analysis.records import records
@@ -53,14 +53,9 @@ def answer(contents: Contents) -> Answer | None:
     reasons = tuple((heading, lines) for heading, lines in paragraphs(advice) if heading not in {"Ruled out"})
     best = advice.best
     if best is None:
-        return Answer("", "no placement of this run can be advised: each is ruled out", "", (), out, reasons)
-    need = (
-        f"It meets {', '.join(advice.objectives)} at the least cost"
-        if advice.objectives
-        else "It costs the least"
-    )
+        return Answer("", nothing(advice), "", (), out, reasons)
     because = (
-        f"{need} of what was measured: {units.money(best.usd)} a month for {_items(advice.items_per_month)} items "
+        f"{_capital(need(advice))}: {units.money(best.usd)} a month for {_items(advice.items_per_month)} items "
         f"({advice.load})."
     )
     facts = (_better(advice), _sure(advice), _flip(advice), _speed(contents, best.arm))
@@ -68,10 +63,11 @@ def answer(contents: Contents) -> Answer | None:
 
 
 def _better(advice: Advice) -> Fact:
-    question, best = "How much better?", advice.best
+    question, best, open_ = "How much better?", advice.best, tuple(undecided(advice))
     assert best is not None
     if advice.premium_usd is None or advice.second is None:
-        return Fact(question, "no other to compare", ("Nothing else that was measured is left.",), PRICED)
+        nothing_left = ("Nothing else that was measured is left.",)
+        return Fact(question, "no other to compare", open_ or nothing_left, PRICED)
     others = [
         f"{each.arm}: {units.money(each.usd)} a month, {_times(each.usd, best.usd)}"
         for each in advice.ranked[1:4]
@@ -82,7 +78,7 @@ def _better(advice: Advice) -> Fact:
         else ""
     )
     figure = f"{units.money(advice.premium_usd)} a month saved"
-    return Fact(question, figure, tuple(filter(None, [*others, common])), PRICED)
+    return Fact(question, figure, tuple(filter(None, [*others, common, *open_])), PRICED)
 
 
 def _times(usd: float, least: float) -> str:
@@ -100,9 +96,10 @@ def _sure(advice: Advice) -> Fact:
         if advice.speed_factor == 1
         else f"Seconds here are turned into AWS's by speed factor {advice.speed_factor:g}."
     )
-    if advice.second is None or math.isnan(found.share):
+    alone = advice.second is None
+    if alone or math.isnan(found.share):
         blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)}"
-        figure = "nothing to confuse it with" if advice.second is None else "not known"
+        figure = "nothing to confuse it with" if alone else "not known"
         return Fact(
             question,
             figure,
@@ -112,7 +109,7 @@ def _sure(advice: Advice) -> Fact:
     drawn = (
         f"Each trial drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
     )
-    figure = f"cheapest in {round(found.share * found.draws)} of {found.draws} trials"
+    figure = f"{cheapest(advice).removeprefix('the ')} in {round(found.share * found.draws)} of {found.draws} trials"
     return Fact(question, figure, (drawn, speed), MEASURED)
 
 
@@ -127,7 +124,7 @@ def _flip(advice: Advice) -> Fact:
         return Fact(question, "at no load", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
     spans = [
-        f"{_where(flip, advice)}, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
+        f"{flip.to} first at {_items(flip.at)} items, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
         for flip in loads
         if not math.isnan(flip.low)
     ]
@@ -136,7 +133,11 @@ def _flip(advice: Advice) -> Fact:
 
 def _where(flip: Flip, advice: Advice) -> str:
     side = "above" if flip.at >= advice.items_per_month else "below"
-    return f"{flip.to} {side} {_items(flip.at)} items"
+    if flip.stays == flip.at:
+        return f"{flip.to} {side} {_items(flip.at)} items"
+    if math.isnan(flip.stays):
+        return f"{flip.to} {side} {_items(flip.at)} items, off and on"
+    return f"{flip.to} {side} {_items(flip.stays)} items, off and on {side} {_items(flip.at)},"
 
 
 def _speed(contents: Contents, best: str) -> Fact:
@@ -179,9 +180,13 @@ def _items(items: float) -> str:
     return f"{items:,.0f}"
 
 
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def told(found: Answer) -> Iterator[str]:
     """The answer in lines, for the Markdown report."""
-    headline = f"Use {found.advised}: {found.headline}" if found.advised else found.headline.capitalize()
+    headline = f"Use {found.advised}: {found.headline}" if found.advised else _capital(found.headline)
     yield f"**{headline}.** {found.because}".rstrip()
     for fact in found.facts:
         yield f"- **{fact.question}** {fact.figure} ({fact.label}). {' '.join(_sentence(line) for line in fact.lines)}"

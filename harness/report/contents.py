@@ -13,10 +13,11 @@ from harness.advice import Advice, advise
 from harness.analysis.instances import assumed
 from harness.analysis.pulls import pulls
 from harness.cost.bill import bill
-from harness.cost.book import STALE_AFTER_DAYS, PriceBook
+from harness.cost.book import PriceBook
 from harness.cost.breakeven import break_even
 from harness.cost.model import CostModel, cost_model
 from harness.cost.month import load_of, month
+from harness.cost.notices import price_notices
 from harness.cost.per_million import cost_per_million
 from harness.judgement import judge
 from harness.runs import Run
@@ -43,7 +44,7 @@ class Contents:
     @cached_property
     def advice(self) -> Advice:
         """Which placement, why, how sure, and where the answer flips."""
-        return advise(self.run)
+        return advise(self.run, today=self.today)
 
     @cached_property
     def ruled_out(self) -> dict[str, str]:
@@ -143,20 +144,5 @@ class Contents:
                 "than a cold start does: more containers lived at once than the registry has twins of the image "
                 "(`twins` in [registry])."
             )
-        return told + self._prices() + list(self.run.manifest.get("warnings") or [])
-
-    def _prices(self) -> list[str]:
-        told = []
-        if self.book.stale(self.today):
-            told.append(
-                f"The price book of {self.book.region} is of {self.book.date}, {self.book.age_days(self.today)} days "
-                f"ago: older than {STALE_AFTER_DAYS} days, it may be wrong by now. Refresh it with "
-                f"`harness prices update --region {self.book.region}`."
-            )
-        if self.book.overridden:
-            told.append(
-                "The scenario sets prices of its own, in place of AWS's: "
-                + ", ".join(f"{key} ${self.book.price(key):f}" for key in self.book.overridden)
-                + "."
-            )
-        return told
+        told += price_notices(self.book, self.today)
+        return told + list(self.run.manifest.get("warnings") or [])

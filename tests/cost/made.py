@@ -29,6 +29,7 @@ def figures(**changes: float) -> Figures:
     usual = {
         "invocations": 1.0, "billed_s": 0.1, "item_s": 0.1, "start_s": 0.5, "cpu_s": 0.08, "cold": 0.0, "bytes_out":
         1e4, "instance_s": 0.2, "busy_instance_s": 0.1, "rate_per_s": 8.0,
+        "at_once": 1.0,
     }  # fmt: skip
     return Figures(**(usual | changes))
 

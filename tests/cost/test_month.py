@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -15,10 +13,9 @@ from hypothesis import strategies as st
 from harness import scenario
 from harness.cost import batch, function, service
 from harness.cost.breakeven import LOAD, break_even, load_crossings, memory_curve, plot_data
-from harness.cost.capacity import latencies_s, utilisation
 from harness.cost.curve import MOST_STEPS
 from harness.cost.demand import words
-from harness.cost.model import CostModel, cost_model
+from harness.cost.model import cost_model
 from harness.cost.month import load_of, month, month_bill
 from harness.cost.quantity import Stepped, Summed
 from harness.cost.service import Carrying
@@ -223,38 +220,3 @@ def test_memory_prices_a_function_in_proportion_and_tasks_by_their_sizes(tmp_pat
     compute = float(one(1770.0) - one(885.0))
     assert float(one(2655.0) - one(1770.0)) == pytest.approx(compute)
     assert float(two(885.0)) == float(two(1024.0)) < float(two(1025.0)) == float(two(2048.0))
-
-
-@pytest.mark.parametrize("load", [0.3, 0.6, 0.9])
-def test_the_queue_waits_as_long_as_theory_says(load: float) -> None:
-    """Pollaczek and Khinchine: with exponential service times the mean stay is 1 / (rate - arrivals)."""
-    times_s = np.random.default_rng(2).exponential(0.1, 50_000)
-    found = float(latencies_s(times_s, load, count=400_000).mean())
-    assert found == pytest.approx(times_s.mean() / (1 - load), rel=0.1)
-
-
-def with_objective(model: CostModel, expect: str) -> float:
-    run = model.run
-    scenario = run.manifest["scenario"] | {"objectives": [{"expect": expect}]}
-    other = replace(run, manifest=run.manifest | {"scenario": scenario})
-    option = model.option("service")
-    found = utilisation(other, option.arm, option.figures.rate_per_s)
-    return found.share if found.feasible else math.nan
-
-
-def test_a_stricter_objective_leaves_less_of_a_task(tmp_path: Path) -> None:
-    model = cost_model(make_run(tmp_path / "r"))
-    usual_s = 1 / model.option("service").figures.rate_per_s
-    shares = [with_objective(model, f"latency_p95_s < {usual_s * times:.4f}") for times in (2, 4, 16)]
-    assert 0 < shares[0] < shares[1] < shares[2] <= 0.99
-    assert math.isnan(with_objective(model, f"latency_p95_s < {usual_s / 10:.5f}"))
-
-
-def test_a_service_s_rate_is_its_throughput_when_all_items_came_at_once(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "r")
-    rows: Any = run.attempts
-    drop = rows[(rows["arm"] == "service") & (rows["phase"] == "drop") & ~rows["warmup"]]
-    span_s = drop.groupby("block").apply(lambda b: (b["done_ns"].max() - b["due_ns"].min()) / 1e9).sum()
-    option = cost_model(run).option("service")
-    assert option.figures.rate_per_s == pytest.approx(len(drop) / span_s / 2)
-    assert option.sums.saturated

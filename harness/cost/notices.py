@@ -1,0 +1,25 @@
+"""What a reader must know of the prices before any figure that rests on them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from harness.cost.book import STALE_AFTER_DAYS, PriceBook
+
+
+def price_notices(book: PriceBook, today: date) -> list[str]:
+    """That a book is old, and which of its prices are the scenario's own."""
+    told = []
+    if book.stale(today):
+        told.append(
+            f"The price book of {book.region} is of {book.date}, {book.age_days(today)} days ago: older than "
+            f"{STALE_AFTER_DAYS} days, it may be wrong by now. Refresh it with "
+            f"`harness prices update --region {book.region}`."
+        )
+    if book.overridden:
+        told.append(
+            "The scenario sets prices of its own, in place of AWS's: "
+            + ", ".join(f"{key} ${book.price(key):f}" for key in book.overridden)
+            + "."
+        )
+    return told
