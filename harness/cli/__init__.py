@@ -201,11 +201,12 @@ def report(run_folder: Path, as_json: bool) -> None:
     Example:
       harness report results/example
     """
+    from harness.cost.book import PriceError
     from harness.runs import RunError
 
     try:
         _report(run_folder, as_json=as_json)
-    except RunError as error:
+    except (RunError, PriceError) as error:
         _fail(str(error), USAGE)
 
 

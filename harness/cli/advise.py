@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from pathlib import Path
 
@@ -76,6 +75,7 @@ def advise(
     from harness.advice import parts as month
     from harness.advice.question import Question
     from harness.advice.words import paragraphs
+    from harness.cli import FAILED
     from harness.cost.book import PriceError
     from harness.cost.terms import Shape
     from harness.runs import RunError
@@ -93,7 +93,7 @@ def advise(
         further = month.paragraphs(bill, found.items_per_month) if parts else []
         _print([*paragraphs(found), *further])
     if found.best is None:
-        sys.exit(1)
+        click.get_current_context().exit(FAILED)
 
 
 def _print(paragraphs: list[tuple[str, list[str]]]) -> None:

@@ -46,7 +46,7 @@ class _Seen:
 
     def of(self, arm: Arm) -> dict[str, float]:
         """The counts of an arm."""
-        return {name: float(self.counts[name].to_dict()[arm.name]) for name in COUNTS}
+        return {name: float(self.counts[name].get(arm.name, 0)) for name in COUNTS}
 
     def lives_s(self, arm: Arm) -> pd.Series:
         """Of each container of an arm; ValueError where none is known."""
@@ -63,10 +63,12 @@ def bill(run: Run, terms: Terms) -> pd.DataFrame:
     its formula says why. Seconds are those of AWS: `terms.speed_factor` times what was measured.
     """
     seen = _Seen(run, terms, _counts(run, terms.speed_factor), task_lives(run), instances(run))
+    # What was kept running is billed, also where no item reached it.
+    there = {*seen.counts.index, *run.events.loc[run.events["block"] > NO_BLOCK, "arm"].astype(str)}
     rows = [
         (arm.name, *row)
         for arm in arms_of(run, duplicates=True)
-        if arm.name in seen.counts.index
+        if arm.name in there
         for row in _priced(arm, seen)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

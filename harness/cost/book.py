@@ -93,6 +93,11 @@ class PriceBook:
         """Whether it is too old to be taken on trust."""
         return self.age_days(today) > STALE_AFTER_DAYS
 
+    def outdated(self, today: datetime.date) -> list[Price]:
+        """Prices that were last looked up too long ago, however young the book: a refresh keeps what it cannot ask."""
+        last = (today - datetime.timedelta(days=STALE_AFTER_DAYS)).isoformat()
+        return [each for each in self.prices.values() if each.retrieved < last and each.status != OVERRIDE]
+
     def with_overrides(self, usd: Mapping[str, Decimal | str | float]) -> PriceBook:
         """The same book with some prices replaced by these, US dollars a unit without tiers.
 

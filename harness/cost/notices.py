@@ -8,13 +8,19 @@ from harness.cost.book import STALE_AFTER_DAYS, PriceBook
 
 
 def price_notices(book: PriceBook, today: date) -> list[str]:
-    """That a book is old, and which of its prices are the scenario's own."""
+    """That a book, or part of it, is old, and which of its prices are the scenario's own."""
     told = []
     if book.stale(today):
         told.append(
             f"The price book of {book.region} is of {book.date}, {book.age_days(today)} days ago: older than "
             f"{STALE_AFTER_DAYS} days, it may be wrong by now. Refresh it with "
             f"`harness prices update --region {book.region}`."
+        )
+    elif old := book.outdated(today):
+        told.append(
+            f"{len(old)} prices of the book of {book.region} ({old[0].key} and the like) were kept from "
+            f"{min(each.retrieved for each in old)}, older than {STALE_AFTER_DAYS} days: they may be wrong by now. "
+            f"`harness prices update --region {book.region}` refreshes them where it finds credentials."
         )
     if book.overridden:
         told.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import json
 from functools import cache
 from pathlib import Path
 
@@ -219,3 +220,13 @@ def test_the_cold_starts_of_a_month_are_a_caution() -> None:
     assert any("6.2 % of all items" in each.text for each in found.cautions if each.arm == "function")
     warm = having(example(), changed(example(), "function", cold=False))
     assert not any("cold starts" in each.text for each in advise(warm, Question(1e6)).cautions)
+
+
+def test_a_region_without_a_book_is_bad_usage_of_report_and_advise(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "r", blocks=1, warmup_blocks=0)
+    manifest = made.manifest | {"scenario": made.manifest["scenario"] | {"region": "ap-south-1"}}
+    (made.folder / "manifest.json").write_text(json.dumps(manifest))
+    for command in ("report", "advise"):
+        done = CliRunner().invoke(main, [command, str(made.folder)])
+        assert done.exit_code == 2, command
+        assert "no price book for region 'ap-south-1'; there are eu-west-1, us-east-1" in done.output

@@ -89,6 +89,8 @@ def test_the_command_prints_them_where_they_are_asked_for_and_json_has_them_alwa
     assert "A month of" not in plain
     assert re.search(r"duration: 5,000,000 x [\d.]+ = [\d,.]+ GB-seconds", whole)
     told = json.loads(CliRunner().invoke(main, [*asked, "--json"]).output)
+    one = CliRunner().invoke(main, ["advise", str(EXAMPLE), "--items-per-month", "1"]).output
+    assert "  1 item a month (as you asked) costs $" in one
     own: list[Any] = [each for each in told["parts"] if each["arm"] == told["best"]]
     assert math.fsum(each["usd"] for each in own) == pytest.approx(told["ranked"][0]["usd"])
     assert {"part", "quantity", "unit", "usd", "formula", "label", "common"} <= own[0].keys()

@@ -53,6 +53,16 @@ def test_a_slower_aws_bills_more_in_whole_milliseconds(tmp_path: Path) -> None:
     assert found == pytest.approx(expected_s * 885 / 1024 * priced("lambda_gb_second_x86"))
 
 
+def test_what_was_up_is_billed_though_no_item_reached_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r")
+    others = replace(run, attempts=run.attempts[run.attempts["arm"] != "service"])
+    served, idle = parts(run, "service"), parts(others, "service")
+    for part in ("vCPU", "memory", "public IPv4"):
+        assert idle[part] == pytest.approx(served[part])
+    assert idle["store reads"] == idle["rows"] == 0
+    assert not parts(replace(others, events=run.events[run.events["arm"] != "service"]), "service")
+
+
 def test_the_calibration_is_not_billed(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r")
     more = run.attempts.iloc[:50].assign(block=-1, phase="overhead")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,16 @@ def test_tasks_are_for_the_busiest_hour_unless_they_are_scaled() -> None:
     ):  # fmt: skip
         vcpu = next(each for each in demands(name, shape=shape) if each.part == "vCPU")
         assert vcpu.units(load * (1 - 1e-9)) / 0.5 / 730 == pytest.approx(tasks), (name, str(shape))
+
+
+def test_hours_of_the_same_share_are_one_step() -> None:
+    """Ten active hours of a sine are five shares, each in two hours, and fourteen hours without an item."""
+    vcpu = next(each for each in demands("scaled service", shape=Shape("diurnal", 10)) if each.part == "vCPU")
+    assert isinstance(vcpu.quantity, Summed)
+    assert len(vcpu.quantity.parts) == 1 + 5
+    shares = Shape("diurnal", 10).shares()
+    tasks = sum(max(1, math.ceil(5e7 * each / (4.8 * 3600 * MONTH_S / 86_400))) for each in shares)
+    assert vcpu.units(5e7) == pytest.approx(0.5 * tasks * MONTH_S / 86_400)
 
 
 @given(st.sampled_from(["even", "diurnal"]), st.integers(1, 24))
