@@ -136,12 +136,18 @@ def _told(points: pd.DataFrame, place: Callable[[float], str]) -> str:
     """Who is the cheaper one of each pair from where to where."""
     told = []
     for pair, own in points.groupby("pair", sort=False):
-        parts, before = [], 0
-        for row in records(own):
-            skipped = f"then {row.number - before - 1} changes more, " if row.number > before + 1 else ""
-            parts.append(f"{skipped}{row.below} up to {place(row.at)}")
-            before = row.number
-        told.append(f"the cheaper of {pair} is {', '.join(parts)} and {own['above'].iloc[-1]} beyond")
+        first, last = own.iloc[0], own.iloc[-1]
+        if last["number"] > len(own):
+            below, above = (
+                f"{first['below']} up to {place(first['at'])}",
+                f"{last['above']} from {place(last['at'])} on",
+            )
+            told.append(
+                f"the cheaper of {pair} is {below} and {above}, each in turn between, {last['number']} changes"
+            )
+        else:
+            parts = [f"{row.below} up to {place(row.at)}" for row in records(own)]
+            told.append(f"the cheaper of {pair} is {', '.join(parts)} and {last['above']} beyond")
     return f"T{'; '.join(told)[1:]}." if told else "No two placements change places."
 
 

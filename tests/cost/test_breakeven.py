@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.cost.breakeven import AXES, Axis, break_even, memory_curve, plot_data
+from harness.cost.breakeven import AXES, FIRST_FEW, LOAD, Axis, break_even, changes, memory_curve, plot_data
+from harness.cost.curve import crossings, line, stairs
 from harness.cost.model import CostModel, cost_model
 from tests.synthetic import make_run
 
@@ -77,3 +78,15 @@ def test_a_draw_s_memory_is_priced_with_its_own_figures(close: CostModel) -> Non
     twice = replace(option.figures, billed_s=2 * option.figures.billed_s)
     usual, dear = (memory_curve(close, option, 2e7, each) for each in (None, twice))
     assert float(dear(1024) - dear(512)) == pytest.approx(2 * float(usual(1024) - usual(512)))
+
+
+def test_of_many_changes_the_first_few_and_the_last_are_told_with_their_numbers(close: CostModel) -> None:
+    pair = [close.option("function"), close.option("service")]
+    curves = {"function": line(0.0, 1.0), "service": stairs(10.0, 9.5, 1)}
+    found = changes(pair, curves, LOAD)
+    every = crossings(curves["function"], curves["service"], LOAD.low, LOAD.high)
+    assert len(every) > FIRST_FEW + 1
+    assert [each.number for each in found] == [*range(1, FIRST_FEW + 1), len(every)]
+    assert [each.crossing for each in found] == [*every[:FIRST_FEW], every[-1]]
+    assert {each.of for each in found} == {len(every)}
+    assert (found[0].below, found[0].above, found[-1].above) == ("function", "service", "service")
