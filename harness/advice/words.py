@@ -9,6 +9,7 @@ from itertools import groupby
 from harness.advice import Advice
 from harness.advice.ranking import Ranked
 from harness.analysis import units
+from harness.cost.tiers import amount
 
 KINDS = {
     "function": "AWS starts it when an item comes and bills the milliseconds that it runs; in between nothing runs.",
@@ -68,7 +69,8 @@ def _answer(advice: Advice) -> Iterator[str]:
         yield f"{text[0].upper()}{text[1:]}."
         return
     yield f"Use {best.arm}, {_article(best.told)}: {need(advice)}. {KINDS[best.placement]}"
-    yield f"{advice.items_per_month:,.0f} items a month ({advice.load}) cost {_usd(best)}."
+    items = amount(advice.items_per_month, "item")
+    yield f"{items} a month ({advice.load}) cost{'s' * (advice.items_per_month == 1)} {_usd(best)}."
     yield (
         f"Of that, {units.money(best.own_usd)} is for the placement itself, "
         f"{units.money(best.own_usd / advice.items_per_month * 1e6)} per million items, and "
@@ -159,4 +161,4 @@ def _usd(ranked: Ranked) -> str:
 
 
 def _article(told: str) -> str:
-    return told if told.startswith(("Batch", "service")) else f"a {told}"
+    return told if told.startswith(("Batch", "tasks")) else f"a {told}"

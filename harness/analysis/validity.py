@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis import units
+from harness.analysis.grouped import grouped
 from harness.analysis.records import records
 
 CELL = ["block", "arm", "phase"]
@@ -41,16 +42,15 @@ def validity_of(items: pd.DataFrame, events: pd.DataFrame, cores: int) -> pd.Dat
     - steal, foreign: shares of all cores taken by other machines, and by processes that are neither the harness nor
       the engine nor a container; at most 5 % each. NaN in runs that did not note the load.
     """
-    cells = items.groupby(CELL, observed=True, sort=True)
-    table = cells["late_s"].quantile(0.99).astype("float64").rename("lateness_p99_s").to_frame()
-    table["limit_s"] = np.maximum(
-        LATENESS_S, LATENESS_FRACTION * cells["latency_s"].median().astype("float64")
+    cells = grouped(items, CELL)
+    limit_s = np.maximum(LATENESS_S, LATENESS_FRACTION * cells.quantiles(items["latency_s"], 0.5))
+    table = cells.keys.assign(lateness_p99_s=cells.quantiles(items["late_s"], 0.99), limit_s=limit_s)
+    due_s, sent_s = (
+        pd.Series(cells.greatest(ns) - cells.least(ns)) / 1e9
+        for ns in (items["due_ns"].to_numpy(), items["sent_ns"].to_numpy())
     )
-    due_s = (cells["due_ns"].max() - cells["due_ns"].min()) / 1e9
-    sent_s = (cells["sent_ns"].max() - cells["sent_ns"].min()) / 1e9
     table["rate_error"] = (sent_s - due_s) / due_s.where(due_s > 0)
     table["rate_error_s"] = (sent_s - due_s).where(due_s > 0)
-    table = table.reset_index().astype({"arm": str, "phase": str})
     table = table.merge(_loads(events, cores), on=CELL, how="left")
     table["reason"] = ["; ".join(_reasons(row)) for row in records(table)]
     table["valid"] = table["reason"] == ""

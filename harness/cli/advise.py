@@ -19,7 +19,7 @@ WIDTH = 110
 @click.command()
 @run_folder_argument
 @click.option(
-    "--items-per-month", type=click.FloatRange(1, 1e10), help="The load; else the run's own rate, all month."
+    "--items-per-month", type=float, help="The load, 1 to 10 billion; else the run's own rate, all month."
 )
 @defaulted("--free-tier/--no-free-tier", default=False, help="Whether the free tier is still unused.")
 @click.option(
@@ -31,10 +31,11 @@ WIDTH = 110
     "--shape", type=click.Choice(["even", "diurnal"]), default="even", help="How items come over a day."
 )
 @defaulted("--hours", type=click.IntRange(1, 24), default=24, help="Hours of a day in which they come.")
-@json_option("advice")
+@click.option("--parts", is_flag=True, help="Print each part of the month too, with its sum written out.")
+@json_option("advice and all parts of the month")
 def advise(
     run_folder: Path, items_per_month: float | None, free_tier: bool, speed_factor: float | None, shape: str,
-    hours: int, as_json: bool,
+    hours: int, parts: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
@@ -44,9 +45,11 @@ def advise(
     Example:
       harness advise results/example
       harness advise results/example --items-per-month 5e6 --free-tier
+      harness advise results/example --items-per-month 5e6 --parts
     """
     import harness.advice
     from harness import load
+    from harness.advice import parts as month
     from harness.advice.question import Question
     from harness.advice.words import paragraphs
     from harness.cost.book import PriceError
@@ -55,13 +58,16 @@ def advise(
 
     try:
         question = Question(items_per_month, free_tier, speed_factor, Shape(shape, hours))
-        found = harness.advice.advise(load(run_folder), question)
+        run = load(run_folder)
+        found = harness.advice.advise(run, question)
+        bill = month.parts(run, question)
     except (RunError, PriceError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        print_json(harness.advice.as_json(found))
+        print_json(harness.advice.as_json(found) | {"parts": month.as_json(bill)})
     else:
-        _print(paragraphs(found))
+        further = month.paragraphs(bill, found.items_per_month) if parts else []
+        _print([*paragraphs(found), *further])
     if found.best is None:
         leave(FAILED)
 

@@ -55,7 +55,7 @@ class Arm:
         """Kind and size, for people."""
         if self.kind == "function":
             return f"Lambda function of {self.memory_mb:g} MB"
-        noun = "Batch jobs" if self.kind == "batch" else "service tasks"
+        noun = "Batch jobs" if self.kind == "batch" else "tasks"
         where = COMPUTE.get(self.compute, self.compute)
         if self.compute in LIGHTSAIL:
             return f"{noun} on {where} ({self.settings.get('bundle')})"

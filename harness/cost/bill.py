@@ -17,7 +17,7 @@ from harness.cost.demand import MEASURED, MODELLED, Label
 from harness.cost.machines import DISK_GB, fargate_parts
 from harness.cost.measured import billed_minutes_s, billed_s, task_lives
 from harness.cost.terms import GIB, MONTH_H, MONTH_S, Terms
-from harness.cost.tiers import amount, in_words, tiered_usd
+from harness.cost.tiers import equation, in_words, tiered_usd
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 
@@ -81,7 +81,7 @@ def _priced(arm: Arm, seen: _Seen) -> Iterator[tuple[Any, ...]]:
             free = not (arm.settings.get("provisioned_concurrency") and line.key.startswith("lambda"))
             usd = [float(tiered_usd(line.quantity, price, free=each)) for each in (False, free)]
             sums = in_words(line.quantity, price, free=False)
-            formula = f"{line.how} = {amount(line.quantity, price.unit)}; {sums}"
+            formula = f"{equation(line.how, line.quantity, price.unit)}; {sums}"
             yield line.part, line.quantity, price.unit, usd[0], usd[1], line.label, formula
     except (PriceError, ValueError) as error:
         yield "not priced", np.nan, "", np.nan, np.nan, "not priced", str(error)

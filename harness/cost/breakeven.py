@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, groupby
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from harness.cost.arms import Arm
 from harness.cost.curve import Crossing, Curve, crossings, levels, total
+from harness.cost.figures import Figures
+from harness.cost.machines import fargate_parts
 from harness.cost.model import CostModel, Option
 from harness.cost.quantity import Proportional
 from harness.cost.service import steps
@@ -20,40 +24,75 @@ FEWEST, MOST = 1.0, 1e10
 SHORTEST, LONGEST = 0.001, 1000.0
 LEAST_MB, MOST_MB = 128.0, 10_240.0
 COLUMNS = [
-    "first", "second", "axis", "at", "low", "high", "share", "usd", "equal", "below", "above", "crossings", "items",
-    "utilisation",
+    "first", "second", "axis", "number", "crossings", "at", "low", "high", "share", "usd", "equal", "below", "above",
+    "items", "utilisation",
 ]  # fmt: skip
+# Of a pair whose steps cross more often these many first changes are told, and the last.
+FIRST_FEW = 7
 PLOT_POINTS = 161
+PLOT_COLUMNS = ["arm", "at", "usd", "low", "high"]
+TAIL = 0.025
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class Axis:
+    """What a month's cost is looked at over, from `low` to `high`.
+
+    `curve` gives US dollars a month over it as measured, `drawn` of each option the curves of all draws of the blocks;
+    both at a stated load, unless the axis is the load itself.
+    """
+
     name: str
     low: float
     high: float
+    curve: Callable[[CostModel, Option, float], Curve]
+    drawn: Callable[[CostModel, float], dict[str, list[Curve]]]
 
 
-LOAD = _Axis("items a month", FEWEST, MOST)
-DURATION = _Axis("duration", SHORTEST, LONGEST)
-MEMORY = _Axis("memory_mb", LEAST_MB, MOST_MB)
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """A point at which the cheaper of two changes, the `number`th `of` so many of theirs."""
+
+    first: Option
+    second: Option
+    number: int
+    of: int
+    crossing: Crossing
+
+    @property
+    def below(self) -> str:
+        """Who is cheaper just below it."""
+        return (self.second if self.crossing.first_is_lower_after else self.first).name
+
+    @property
+    def above(self) -> str:
+        """Who is cheaper just above it."""
+        return (self.first if self.crossing.first_is_lower_after else self.second).name
 
 
 def break_even(model: CostModel, items: float) -> pd.DataFrame:
-    """One row for each pair of options and axis on which the cheaper one changes: COLUMNS.
+    """One row for each point at which the cheaper one of a pair of options changes: COLUMNS.
 
-    `at` is the first crossing and `crossings` how many there are (steps make several where costs are close), `below`
-    and `above` who is cheaper before the first and after the last. `low` and `high` hold 95 % of the first crossings
-    over blocks drawn anew, `share` is how many of these draws cross at all. `equal`: both cost the same at `at`, to
-    the cent; else one steps over the other there. Duration is a multiple of the run's and memory is in MB, both at
-    `items` a month. `utilisation` is how busy the tasks of the pair's service are at `at` (load only).
+    Of `crossings` such points of a pair on an axis this is the `number`th, from 1. Steps make several where costs are
+    close: of many there are the FIRST_FEW and the last. `below` and `above` are who is cheaper just below `at` and just
+    above. Of each draw of the blocks the nearest crossing in the same direction counts: `low` and `high` hold 95 % of
+    these, `share` is how many draws have one. `equal`: both cost the same at `at`, to the cent; else one steps over
+    the other there. Duration is a multiple of the run's and memory is in MB, both at `items` a month. `utilisation` is
+    how busy the tasks of the pair's service are at `at` (load only).
     """
-    rows = [
-        row
-        for axis in (LOAD, DURATION, MEMORY)
-        for first, second in combinations(model.options, 2)
-        for row in _row(model, axis, first, second, items)
-    ]
+    rows = [row for axis in AXES for row in _rows(model, axis, items)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def changes(options: list[Option], curves: Mapping[str, Curve], axis: Axis) -> list[Change]:
+    """Where the cheaper one of each pair changes, by their curves over an axis: the first few, and the last."""
+    found = []
+    for first, second in combinations(options, 2):
+        every = crossings(curves[first.name], curves[second.name], axis.low, axis.high)
+        numbered = list(enumerate(every, 1))
+        told = numbered if len(numbered) <= FIRST_FEW + 1 else [*numbered[:FIRST_FEW], numbered[-1]]
+        found += [Change(first, second, number, len(every), each) for number, each in told]
+    return found
 
 
 def load_crossings(model: CostModel, first: Option, second: Option) -> list[Crossing]:
@@ -61,48 +100,62 @@ def load_crossings(model: CostModel, first: Option, second: Option) -> list[Cros
     return crossings(model.curve(first), model.curve(second), FEWEST, MOST)
 
 
-def plot_data(model: CostModel) -> pd.DataFrame:
-    """arm, items, usd, low, high: each option's cost over load, both axes for logarithms."""
-    loads = np.geomspace(FEWEST, MOST, PLOT_POINTS)
+def plot_data(
+    model: CostModel, axis: Axis, items: float, span: tuple[float, float] | None = None
+) -> pd.DataFrame:
+    """PLOT_COLUMNS: each option's cost over an axis (or the `span` of it), both for logarithms, with 95 % bounds."""
+    low, high = span or (axis.low, axis.high)
     frames = []
+    drawn = axis.drawn(model, items)
     for option in model.options:
-        drawn = np.array([curve(loads) for curve in model.drawn_curves[option.name]])
-        usd = model.curve(option)(loads)
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0) if len(drawn) else (usd, usd)
+        curve = axis.curve(model, option, items)
+        at = np.geomspace(low, high, PLOT_POINTS)
+        if axis is MEMORY:
+            # There are few steps, and each is a size of a task: they stand where they are, upright.
+            steps = curve.starts[(curve.starts > low) & (curve.starts < high)]
+            at = np.unique(np.concatenate([at, steps, np.nextafter(steps, np.inf)]))
+        usd = curve(at)
+        every = np.array([each(at) for each in drawn[option.name]])
+        bounds = np.quantile(every, [TAIL, 1 - TAIL], axis=0) if len(every) else (usd, usd)
         frames.append(
-            pd.DataFrame({"arm": option.name, "items": loads, "usd": usd, "low": low, "high": high})
+            pd.DataFrame({"arm": option.name, "at": at, "usd": usd, "low": bounds[0], "high": bounds[1]})
         )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["arm", "items", "usd"])
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PLOT_COLUMNS)
 
 
-def memory_curve(model: CostModel, option: Option, items: float) -> Curve:
+def memory_curve(model: CostModel, option: Option, items: float, figures: Figures | None = None) -> Curve:
     """US dollars a month over the memory that an item needs, in MB, with times as measured.
 
     A function's GB-seconds grow with it; Fargate's tasks and jobs grow by its sizes, of the same vCPU where there is
     one; what has a fixed size stays as it is.
     """
-    arm = option.arm
+    arm, demands = option.arm, model.demands(option, figures)
     if arm.kind == "function":
-        demands = [
-            replace(each, quantity=_by_memory(each.quantity, items, arm.memory_mb))
+        return total([
+            replace(each, quantity=_by_memory(each.quantity, items, arm.memory_mb)).over_items(model.terms)
             if each.part in {"duration", "provisioned concurrency"}
-            else replace(each, quantity=Proportional(fixed=each.units(items)))
-            for each in model.demands(option)
-        ]
-        return total([each.over_items(model.terms) for each in demands])
+            else levels([0.0], [each.usd(model.terms, each.units(items))])
+            for each in demands
+        ])  # fmt: skip
     if not arm.compute.startswith("FARGATE"):
-        return levels([0.0], [float(model.curve(option)(items))])
+        return levels([0.0], [sum(float(each.usd(model.terms, each.units(items))) for each in demands)])
     sizes = sorted(
         {size.memory_mb for size in FARGATE if size.vcpu >= arm.vcpu - 0.01 and size.memory_mb <= MOST_MB}
     )
+    larger = _times_as_large(arm, sizes)
+    bills = sum(each.usd(model.terms, each.units(items) * larger.get(each.key, 1.0)) for each in demands)
+    return levels([0.0, *sizes[:-1]], np.broadcast_to(bills, len(sizes)))
+
+
+def _times_as_large(arm: Arm, memory_mb: list[int]) -> dict[str, NDArray[np.float64]]:
+    """By the key of a price, how much more of it a task of each of these sizes takes than one of the arm's own."""
     settings = {key: value for key, value in arm.settings.items() if key != "task_memory_mb"}
-    bills = []
-    for memory_mb in sizes:
-        own = replace(arm, memory_mb=float(memory_mb), settings=settings)
-        bills.append(
-            sum(float(each.over_items(model.terms)(items)) for each in model.demands(option, arm=own))
-        )
-    return levels([0.0, *sizes[:-1]], bills)
+    now = {key: per_hour for _, key, per_hour in fargate_parts(arm)}
+    then = [fargate_parts(replace(arm, memory_mb=float(each), settings=settings)) for each in memory_mb]
+    return {
+        key: np.array([next(each for _, other, each in parts if other == key) for parts in then]) / per_hour
+        for key, per_hour in now.items()
+    }
 
 
 def _by_memory(quantity: object, items: float, memory_mb: float) -> Proportional:
@@ -110,23 +163,33 @@ def _by_memory(quantity: object, items: float, memory_mb: float) -> Proportional
     return Proportional(each=(quantity.fixed + items * (quantity.each + quantity.each_timed)) / memory_mb)
 
 
-def _row(
-    model: CostModel, axis: _Axis, first: Option, second: Option, items: float
-) -> Iterator[tuple[object, ...]]:
-    found = _crossings(model, axis, first, second, items)
-    if not found:
-        return
-    drawn = _drawn(model, axis, first, second, items)
-    hits = [each[0].at for each in drawn if each]
-    low, high = np.quantile(hits, [0.025, 0.975]) if hits else (np.nan, np.nan)
-    names = (second.name, first.name)
-    yield (
-        first.name, second.name, axis.name, found[0].at, float(low), float(high),
-        len(hits) / len(drawn) if drawn else np.nan, found[0].usd, found[0].equal,
-        names[not found[0].first_is_lower_after], names[found[-1].first_is_lower_after], len(found),
-        np.nan if axis is LOAD else items,
-        utilisation_at(model, first, second, found[0].at) if axis is LOAD else np.nan,
-    )  # fmt: skip
+def _rows(model: CostModel, axis: Axis, items: float) -> Iterator[tuple[object, ...]]:
+    curves = {each.name: axis.curve(model, each, items) for each in model.options}
+    every = changes(model.options, curves, axis)
+    drawn = axis.drawn(model, items) if every else {}
+    for pair, found in groupby(every, key=lambda each: (each.first, each.second)):
+        both = zip(*(drawn[each.name] for each in pair), strict=True)
+        draws = [crossings(one, two, axis.low, axis.high) for one, two in both]
+        for each in found:
+            place = each.crossing
+            yield (
+                pair[0].name, pair[1].name, axis.name, each.number, each.of, place.at, *_bounds(draws, place),
+                place.usd, place.equal, each.below, each.above, np.nan if axis is LOAD else items,
+                utilisation_at(model, *pair, place.at) if axis is LOAD else np.nan,
+            )  # fmt: skip
+
+
+def _bounds(draws: list[list[Crossing]], of: Crossing) -> tuple[float, float, float]:
+    """Low and high of the draws' crossings in this direction that are nearest, and the share of draws that have one."""
+    hits = []
+    for drawn in draws:
+        same = [each.at for each in drawn if each.first_is_lower_after == of.first_is_lower_after]
+        if same:
+            hits.append(min(same, key=lambda at: abs(np.log(at / of.at))))
+    if not hits:
+        return np.nan, np.nan, 0.0 if draws else np.nan
+    low, high = np.quantile(hits, [TAIL, 1 - TAIL])
+    return float(low), float(high), len(hits) / len(draws)
 
 
 def utilisation_at(model: CostModel, first: Option, second: Option, items: float) -> float:
@@ -140,22 +203,21 @@ def utilisation_at(model: CostModel, first: Option, second: Option, items: float
     return items / (float(tasks(items)) * option.figures.rate_per_s * MONTH_S)
 
 
-def _crossings(model: CostModel, axis: _Axis, first: Option, second: Option, items: float) -> list[Crossing]:
-    if axis is LOAD:
-        return load_crossings(model, first, second)
-    if axis is DURATION:
-        pair = [model.duration_curve(each, items) for each in (first, second)]
-    else:
-        pair = [memory_curve(model, each, items) for each in (first, second)]
-    return crossings(pair[0], pair[1], axis.low, axis.high)
+def _drawn_memory_curves(model: CostModel, items: float) -> dict[str, list[Curve]]:
+    return {
+        option.name: [memory_curve(model, option, items, each[option.name]) for each in model.drawn]
+        for option in model.options
+    }
 
 
-def _drawn(
-    model: CostModel, axis: _Axis, first: Option, second: Option, items: float
-) -> list[list[Crossing]]:
-    """The crossings of each draw; none over memory, where sizes decide more than the spread does."""
-    if axis is MEMORY:
-        return []
-    drawn = model.drawn_curves if axis is LOAD else model.drawn_duration_curves(items)
-    pairs = zip(drawn[first.name], drawn[second.name], strict=True)
-    return [crossings(one, two, axis.low, axis.high) for one, two in pairs]
+LOAD = Axis(
+    "items a month", FEWEST, MOST,
+    lambda model, option, _: model.curve(option), lambda model, _: model.drawn_curves,
+)  # fmt: skip
+DURATION = Axis(
+    "duration", SHORTEST, LONGEST,
+    lambda model, option, items: model.duration_curve(option, items),
+    lambda model, items: model.drawn_duration_curves(items),
+)  # fmt: skip
+MEMORY = Axis("memory_mb", LEAST_MB, MOST_MB, memory_curve, _drawn_memory_curves)
+AXES = (LOAD, DURATION, MEMORY)

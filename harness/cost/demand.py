@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from numpy.typing import ArrayLike
+
 from harness.cost.book import Price
 from harness.cost.curve import Curve
 from harness.cost.quantity import Floored, Proportional, Quantity, Stepped, Summed
 from harness.cost.terms import Terms
-from harness.cost.tiers import amount, in_words, number
+from harness.cost.tiers import Array, equation, in_words, number, tiered_usd
 
 Label = Literal["priced on measured", "priced on modelled"]
 MEASURED: Label = "priced on measured"
@@ -48,12 +50,16 @@ class Demand:
         """The quantity at so many items a month."""
         return float(self.quantity.over_items()(items))
 
+    def usd(self, terms: Terms, units: ArrayLike) -> Array:
+        """US dollars of so many units of a month."""
+        return tiered_usd(units, self.price(terms), free=self._free(terms))
+
     def formula(self, terms: Terms, items: float) -> str:
         """Quantity and price with their numbers, for a pocket calculator."""
         price = self.price(terms)
         units = self.units(items)
         sums = in_words(units, price, free=self._free(terms))
-        return f"{words(self.quantity, items)} = {amount(units, price.unit)} ({self.why}); {sums}"
+        return f"{equation(words(self.quantity, items), units, price.unit)} ({self.why}); {sums}"
 
     def _free(self, terms: Terms) -> bool:
         return terms.free_tier and not self.never_free
@@ -64,7 +70,7 @@ def words(quantity: Quantity, items: float) -> str:
     match quantity:
         case Proportional(each, timed, fixed):
             slope = each + timed
-            told = [f"{number(items)} x {number(slope)}"] if slope else []
+            told = [number(items) if slope == 1 else f"{number(items)} x {number(slope)}"] if slope else []
             return " + ".join([*told, *([number(fixed)] if fixed or not told else [])])
         case Stepped(height, capacity, least):
             steps = math.ceil(items / capacity)

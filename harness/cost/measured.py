@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.analysis.cells import CELL, valid_items, valid_tries
 from harness.analysis.containers import lives
+from harness.analysis.grouped import grouped
 from harness.analysis.instances import instances
 from harness.analysis.records import records
 from harness.cost.terms import MINIMUM_S
@@ -33,24 +34,12 @@ def cell_sums(run: Run, speed_factor: float) -> pd.DataFrame:
     each phase's share of the handlers' time.
     """
     tries, items = valid_tries(run), valid_items(run)
-    table = _of_tries(tries, speed_factor)
-    if table.empty:
+    if tries.empty:
         return pd.DataFrame(columns=[*CELL, *SUMS])
-    good = items[items["ok"].to_numpy()]
-    cells = good.groupby(CELL, observed=True)
-    table["ok"] = cells.size()
-    table["cold"] = cells["cold"].sum()
-    table["bytes_out"] = cells["bytes_out"].sum()
-    span = cells.agg(
-        first=("due_ns", "min"), last=("due_ns", "max"), done=("done_ns", "max"), n=("due_ns", "size")
-    )
-    done_s, paced_s = (span["done"] - span["first"]) / 1e9, (span["last"] - span["first"]) / 1e9
-    spread_s = paced_s * span["n"] / (span["n"] - 1).clip(lower=1)
-    table["span_s"] = np.maximum(done_s, spread_s) * speed_factor
-    table = table.reset_index().astype({"arm": str, "phase": str})
-    span = span.reset_index().astype({"arm": str, "phase": str})
+    table, done = _of_tries(tries, speed_factor), _of_done(items, speed_factor)
+    table = table.merge(done, on=CELL, how="left")
     table = table.merge(_jobs(run, tries, speed_factor), on=CELL, how="left")
-    table = table.merge(_tasks(run, span), on=CELL, how="left")
+    table = table.merge(_tasks(run, done), on=CELL, how="left")
     table["task_s"] = table["tasks"] * table["span_s"]
     table = table.merge(_busy(run, tries, speed_factor), on=CELL, how="left")
     return _with_instances(run, table, speed_factor)[[*CELL, *SUMS]].fillna(0.0)
@@ -77,21 +66,37 @@ def billed_minutes_s(lives_s: Any, speed_factor: float) -> Any:
 
 
 def _of_tries(tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
-    frame = tries[[*CELL, "billed_s", "handler_s", "cpu_s"]]
-    frame = frame.assign(billed_s=billed_s(frame["billed_s"], speed_factor))
-    cells = frame.groupby(CELL, observed=True)
-    table = cells.size().rename("tries").to_frame()
-    table["invocations"] = cells["billed_s"].count()
-    table["billed_s"] = cells["billed_s"].sum()
-    for name in ("handler_s", "cpu_s"):
-        table[name] = cells[name].sum().astype("float64") * speed_factor
-    return table
+    cells, billed = grouped(tries, CELL), tries["billed_s"]
+    return cells.keys.assign(
+        tries=cells.counts(),
+        invocations=cells.sums(billed.notna()),
+        billed_s=cells.sums(billed_s(billed, speed_factor)),
+        handler_s=cells.sums(tries["handler_s"]) * speed_factor,
+        cpu_s=cells.sums(tries["cpu_s"]) * speed_factor,
+    )
+
+
+def _of_done(items: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
+    """Of the finished ones: how many, how many of them cold, bytes, when the first was due and the last done (ns)."""
+    ok = items["ok"].to_numpy(dtype=bool)
+    cells = grouped(items, CELL).only(ok)
+    due_ns, done_ns, count = items["due_ns"].to_numpy()[ok], items["done_ns"].to_numpy()[ok], cells.counts()
+    first, last, done = cells.least(due_ns), cells.greatest(due_ns), cells.greatest(done_ns)
+    spread_s = (last - first) / 1e9 * count / np.maximum(count - 1, 1)
+    return cells.keys.assign(
+        ok=count,
+        cold=cells.sums(items["cold"].to_numpy()[ok]),
+        bytes_out=cells.sums(items["bytes_out"].to_numpy()[ok]),
+        span_s=np.maximum((done - first) / 1e9, spread_s) * speed_factor,
+        first=first,
+        done=done,
+    )
 
 
 def _jobs(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
     """Containers of each cell of a batch arm; those that had no item (steps of a chain) count by the others' share."""
-    mine = tries.loc[(tries["placement"] == "batch").to_numpy(), [*CELL, "container"]].drop_duplicates()
-    mine = mine.astype({"arm": str, "phase": str, "container": str})
+    mine = tries.loc[(tries["placement"] == "batch").to_numpy(), [*CELL, "container"]]
+    mine = grouped(mine, [*CELL, "container"]).keys
     found = task_lives(run)
     lived_s = (found["ended_ns"] - found["started_ns"]).astype("float64") / 1e9
     found = found.assign(job_s=lived_s * speed_factor, billed_job_s=billed_minutes_s(lived_s, speed_factor))
@@ -105,9 +110,9 @@ def _jobs(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
     return table
 
 
-def _tasks(run: Run, span: pd.DataFrame) -> pd.DataFrame:
+def _tasks(run: Run, done: pd.DataFrame) -> pd.DataFrame:
     """How many tasks there were in each cell, at the mean from its first item due to its last one done."""
-    pairs = span.merge(task_lives(run), on=["block", "arm"])
+    pairs = done.merge(task_lives(run), on=["block", "arm"])
     both_ns = pairs[["done", "ended_ns"]].min(axis=1) - pairs[["first", "started_ns"]].max(axis=1)
     pairs["tasks"] = both_ns.clip(lower=0) / (pairs["done"] - pairs["first"])
     return pairs.groupby(CELL)["tasks"].sum().reset_index()
@@ -115,16 +120,15 @@ def _tasks(run: Run, span: pd.DataFrame) -> pd.DataFrame:
 
 def _busy(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
     """For how long the tasks of a service were at work in each cell: a second with several items in hand is one."""
-    own = tries.loc[(tries["placement"] == "service").to_numpy(), [*CELL, "container", "handler_s"]]
-    own = own.astype({"arm": str, "phase": str, "container": str})
-    own["begun_s"] = (run.attempts["started_ns"].loc[own.index] - run.attempts["started_ns"].min()) / 1e9
-    own = own.dropna(subset=["handler_s"]).sort_values("begun_s", kind="stable")
-    own["ended_s"] = own["begun_s"] + own["handler_s"].astype("float64")
-    of_task = own.groupby([*CELL, "container"], observed=True)
-    own["until_s"] = of_task["ended_s"].cummax()
-    before_s = of_task["until_s"].shift().fillna(-np.inf)
-    own["busy_s"] = (own["until_s"] - np.maximum(own["begun_s"], before_s)).clip(lower=0.0) * speed_factor
-    return own.groupby(CELL, observed=True)["busy_s"].sum().reset_index()
+    mine = (tries["placement"] == "service").to_numpy() & tries["handler_s"].notna().to_numpy()
+    own = tries.loc[mine, [*CELL, "container", "handler_s"]]
+    begun_ns = run.attempts["started_ns"].loc[own.index].to_numpy()
+    begun_s = (begun_ns - begun_ns.min(initial=np.iinfo(np.int64).max)) / 1e9
+    tasks = grouped(own, [*CELL, "container"])
+    table = tasks.keys[CELL].assign(
+        busy_s=tasks.covered(begun_s, begun_s + own["handler_s"].to_numpy(dtype=np.float64)) * speed_factor
+    )
+    return table.groupby(CELL)["busy_s"].sum().reset_index()
 
 
 def _with_instances(run: Run, table: pd.DataFrame, speed_factor: float) -> pd.DataFrame:

@@ -61,6 +61,12 @@ def amount(value: float, unit: str) -> str:
     return f"{number(value)} {unit if unit == 'GB' or value == 1 else unit + 's'}"
 
 
+def equation(how: str, value: float, unit: str) -> str:
+    """`2 x 730 h = 1,460 hours`; what is its own sum is told once."""
+    total = amount(value, unit)
+    return total if how in {total, number(value)} else f"{how} = {total}"
+
+
 def _decimal(usd: float) -> str:
     return f"{usd:.12f}".rstrip("0").rstrip(".") or "0"
 

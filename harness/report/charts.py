@@ -13,7 +13,8 @@ import pandas as pd
 
 from harness.report.chart_parts import Drawn
 from harness.report.contents import Contents
-from harness.report.cost_charts import cost, load
+from harness.report.cost_charts import cost, duration, load
+from harness.report.cost_charts import memory as memory_cost
 from harness.report.latency_charts import latency, parts, percentiles
 from harness.report.resource_charts import cpu, failures, memory
 from harness.report.time_charts import throughput, timeline
@@ -57,6 +58,20 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
         "what the blocks allow, and a ring is where the cheaper of two changes. Steps are tasks that are added one by "
         "one. The switches above change this picture too.",
         "attempts.parquet", load,
+    ),
+    (
+        "duration", "What a month costs over how long an item takes",
+        "Priced on what was measured, at the run's own rate all month. Every second of an item is stretched; 1 is the "
+        "run itself. Both axes are logarithmic. Bands hold 95 % of what the blocks allow, a ring is where the cheaper "
+        "of two changes.",
+        "attempts.parquet", duration,
+    ),
+    (
+        "memory-cost", "What a month costs over the memory that an item needs",
+        "Priced on what was measured, at the run's own rate all month and with times as measured. A function is billed "
+        "in proportion to its memory; tasks and jobs on Fargate come in sizes, so theirs is a staircase. Both axes are "
+        "logarithmic. Bands hold 95 % of what the blocks allow, a ring is where the cheaper of two changes.",
+        "attempts.parquet", memory_cost,
     ),
     (
         "latency", "How long items took",

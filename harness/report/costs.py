@@ -9,9 +9,12 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.cost.breakeven import FIRST_FEW
 from harness.cost.common import LEFT_OUT
 from harness.cost.month import load_of, month_bill
+from harness.cost.tiers import amount
 from harness.report.contents import Contents
+from harness.report.speed import speed
 from harness.report.table import Table
 
 SPEEDS = (0.5, 2.0)
@@ -34,14 +37,6 @@ def cost_tables(contents: Contents) -> list[Table]:
     ]
 
 
-def _speed(contents: Contents) -> str:
-    factor = contents.model.terms.speed_factor
-    calibrated = (
-        "" if factor != 1 else ", which was not calibrated: AWS is taken to be as fast as this machine"
-    )
-    return f"Speed factor {factor:g}{calibrated}."
-
-
 def _per_million(contents: Contents) -> Table:
     rows = [
         [
@@ -58,7 +53,7 @@ def _per_million(contents: Contents) -> Table:
     headings = ["placement", "phase", "basis", "per million items", "formula", "label", "prices of"]
     note = (
         "What the placement takes, without the store and the image, which cost the same in all of them. Free tiers are "
-        f"left out. {_speed(contents)}"
+        f"left out. {speed(contents.model.terms)}"
     )
     return Table("Cost per million items", headings, rows, note)
 
@@ -74,7 +69,7 @@ def _bill(contents: Contents) -> Table:
     headings = ["arm", "part", "formula", "label", "US dollars", "with the free tier"]
     note = (
         "All blocks, warm-up included, as though each arm were alone in its account. Batch itself is free. Left out: "
-        f"{'; '.join(LEFT_OUT)}. {_speed(contents)}"
+        f"{'; '.join(LEFT_OUT)}. {speed(contents.model.terms)}"
     )
     return Table("What AWS would bill for this run", headings, rows, note, 2)
 
@@ -98,7 +93,7 @@ def _month(contents: Contents) -> Table:
                 "AWS twice as fast", "AWS half as fast"]  # fmt: skip
     note = (
         f"Items come {model.terms.shape}. The interval is what the spread of the blocks implies; it knows nothing of "
-        f"prices that change. {_speed(contents)}"
+        f"prices that change. {speed(contents.model.terms)}"
     )
     return Table("What a month would cost", headings, rows, note, 6)
 
@@ -115,34 +110,40 @@ def _month_bill(contents: Contents) -> Table:
         ["each of them", row.part, row.formula, row.label, units.money(row.usd)] for row in records(common)
     ]
     headings = ["arm", "part", "formula", "label", "US dollars"]
-    note = f"At {why}. Batch itself is free. Free tiers are left out. {_speed(contents)}"
-    return Table(f"A month of {items:,.0f} items, part by part", headings, rows, note, 1)
+    note = (
+        f"At {why}; a month has 730 hours of 3,600 s. Batch itself is free. Free tiers are left out. "
+        "`harness advise --parts` writes out a month of any other load, and on other terms. "
+        f"{speed(contents.model.terms)}"
+    )
+    return Table(f"A month of {amount(items, 'item')}, part by part", headings, rows, note, 1)
 
 
 def _break_even(contents: Contents) -> Table:
     rows = [
         [
-            f"{row.first}, {row.second}", AXES[row.axis][0], _interval(row.at, row.low, row.high, AXES[row.axis][1]),
-            units.money(row.usd), row.below, row.above, str(row.crossings), units.percent(row.utilisation),
+            f"{row.first}, {row.second}", AXES[row.axis][0], f"{row.number} of {row.crossings}",
+            _interval(row.at, row.low, row.high, AXES[row.axis][1]), _agree(row.share), units.money(row.usd),
+            row.below, row.above, units.percent(row.utilisation),
         ]
         for row in records(contents.break_even)
     ]  # fmt: skip
     headings = [
-        "pair",
-        "over",
-        "first changes at (95 %)",
-        "a month costs",
-        "cheaper before",
-        "cheaper at last",
-        "changes",
+        "pair", "over", "change", "at (95 %)", "trials with it", "a month costs", "cheaper below", "cheaper above",
         "tasks are busy",
-    ]
+    ]  # fmt: skip
     items, _ = load_of(contents.run)
     note = (
-        "From 1 to 10 billion items a month; a pair that is not here has one cheaper placement at any load. Duration "
-        f"and memory at {items:,.0f} items a month, memory with times as measured. {_speed(contents)}"
+        "From 1 to 10 billion items a month, 0.001 to 1,000 times the duration, and 128 to 10,240 MB; a pair that is "
+        f"not here has one cheaper placement throughout. Of more than {FIRST_FEW + 1} changes of a pair the first "
+        f"{FIRST_FEW} and the last are here. Duration and memory at {items:,.0f} items a month, memory with times as "
+        "measured. A trial draws the blocks anew; in each the nearest change in this direction counts. "
+        f"{speed(contents.model.terms)}"
     )
     return Table("Where the cheaper placement changes", headings, rows, note)
+
+
+def _agree(share: float) -> str:
+    return units.NONE if pd.isna(share) else units.percent(share)
 
 
 def _interval(value: float, low: float, high: float, text: Any) -> str:

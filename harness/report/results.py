@@ -15,6 +15,7 @@ from harness.report.costs import cost_tables
 from harness.report.failed import failure_tables
 from harness.report.service import service_tables
 from harness.report.sizes import choices_table, sizes_table
+from harness.report.speed import speed
 from harness.report.table import Table
 
 # How the figure of an objective is written, by how its name ends.
@@ -57,6 +58,8 @@ def _objectives(contents: Contents) -> Table:
     ]
     headings = ["verdict", "objective", "arm", "phase", "found (95 %)", "why"]
     note = "Met or missed only where the whole interval agrees; an objective without data is missed."
+    if contents.objectives["objective"].str.contains("usd").any():
+        note += f" Costs are for AWS. {speed(contents.model.terms)}"
     return Table("Objectives", headings, rows, note)
 
 

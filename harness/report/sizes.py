@@ -9,6 +9,8 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.cost.model import cost_model
+from harness.report.speed import speed
 from harness.report.table import Table
 from harness.tuning.choice import choices
 from harness.tuning.picture import Picture
@@ -30,7 +32,7 @@ def choices_table(picture: Picture) -> Table:
     note = (
         f"Balanced is the least of {weight:g} x cost / highest cost + {1 - weight:g} x time / longest time, as AWS "
         "Lambda Power Tuning has it. A size is told apart by its ratio in each block, with 10 blocks, an interval "
-        "without 1, and more than two identical arms differ by."
+        f"without 1, and more than two identical arms differ by. {_priced(picture)}"
     )
     return Table("Which size to choose", headings, rows, note)
 
@@ -59,10 +61,14 @@ def sizes_table(picture: Picture, *, narrow: bool = False) -> Table:
         f"Of phase {question.phase}; sizes are chosen by {question.time} and by the cost '{question.basis}' (measured, "
         "and priced on it). Cold and warm are medians, with the number of items. Waiting is the share of an item's "
         "time in which it waited for a free container. Memory is the peak, page cache included. Not usable: "
-        "every cell was invalid."
+        f"every cell was invalid. {_priced(picture)}"
     )
     rows = [_narrow(row) if narrow else _wide(row) for row in records(picture.sizes)]
     return Table(f"Sizes in phase {question.phase}", headings, rows, note, numeric)
+
+
+def _priced(picture: Picture) -> str:
+    return f"Times are this machine's, costs are for AWS: {speed(cost_model(picture.run).terms)}"
 
 
 def _wide(row: Any) -> list[str]:

@@ -15,6 +15,7 @@ from harness.analysis.records import records
 from harness.report.contents import Contents
 from harness.report.results import METRICS, figure
 from harness.report.sizes import choices_table, sizes_table
+from harness.report.speed import speed
 from harness.runs import Run
 from harness.tuning.picture import Picture
 
@@ -24,6 +25,7 @@ def render(run: Run) -> RenderableType:
     contents = Contents(run)
     told: list[RenderableType] = [Text(f"! {banner}", style="yellow") for banner in contents.banners()]
     told += [_table(contents)] if contents.picture is None else _sizes(contents.picture)
+    told.append(Text(f"$/million is for AWS. {speed(contents.model.terms)}", style="dim"))
     if len(contents.objectives):
         told.append(_objectives(contents))
     told += [Text(f"• {sentence}") for sentence in contents.sentences]

@@ -9,6 +9,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.records import records
 from harness.analysis.sentences import left_out
+from harness.cost.capacity import bursts
 from harness.tuning.choice import choices
 from harness.tuning.picture import Picture
 from harness.tuning.question import KEY, Goal
@@ -98,13 +99,13 @@ def _beyond(sizes: pd.DataFrame, labels: dict[str, str]) -> list[str]:
 def _capacity(picture: Picture) -> list[str]:
     """A service's price when busy takes a phase that keeps it busy."""
     kinds = dict(zip(picture.sizes["placement"], picture.sizes["kind"], strict=True))
-    phases = (picture.run.manifest.get("scenario") or {}).get("phases") or []
     each = [placement for placement, kind in kinds.items() if kind == "service"]
-    if picture.question.basis == "as run" or not each or any(p["arrivals"]["kind"] == "drop" for p in phases):
+    if picture.question.basis == "as run" or not each or bursts(picture.run):
         return []
     return [
         f"The scenario has no drop, in which everything is due at once, so what {', '.join(each)} can do at most was "
-        "not measured: its cost is that of this load."
+        "not measured: it is priced at the rate that the handler's time and the CPU share allow, one item after the "
+        "other, unless more were done here. --basis as-run prices this load."
     ]
 
 

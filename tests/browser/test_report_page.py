@@ -55,7 +55,7 @@ def test_it_opens_from_its_file_without_a_complaint_or_a_request(
 def test_every_chart_is_drawn_and_says_what_it_shows(opened: Any, report: Path) -> None:
     page = opened(report).page
     charts = page.query_selector_all(".chart")
-    assert len(charts) == 10
+    assert len(charts) == 12
     for chart in charts:
         marks = chart.query_selector_all(
             "svg [aria-roledescription], svg .mark-group path, svg .mark-rect path"

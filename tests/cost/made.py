@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from harness.cost.terms import Terms
 
 BOOK = load_book()
 TERMS = Terms(BOOK)
+STEPS = r"(\d+) \(([\d.]+) / ([\d.]+) rounded up to (\d+) at least (\d+)\)"
 ALWAYS = Carrying(1.0, 1.0, "made up: an item a second, never idle")
 
 
@@ -47,3 +49,14 @@ def usd(demands: Iterable[Demand], items: float, *parts: str, terms: Terms = TER
     found = float(curve(demands, parts or None, terms)(items))
     assert math.isfinite(found)
     return found
+
+
+def calculated(text: str) -> float:
+    """What a pocket calculator makes of a quantity in words; what the words say of steps has to be true."""
+    plain = text.replace(",", "")
+    for count, items, each, rounded, least in re.findall(STEPS, plain):
+        assert math.ceil(float(items) / float(each)) == int(rounded), text
+        assert max(int(rounded), int(least)) == int(count), text
+    plain = re.sub(STEPS, r"\1", plain)
+    plain = re.sub(r"the greater of (.+?) and (.+?)(?= \+ |$)", r"max(\1, \2)", plain)
+    return float(eval(plain.replace("x", "*").replace("ma*", "max")))

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import scenario
+from harness.cost import function, machines
+from harness.cost.arms import Arm
 from harness.cost.book import Price, PriceBook, PriceError, book_of, load_book, read_book, regions
 from harness.cost.catalogue import PRICES, catalogue, instance_types
 from harness.report.contents import Contents
 from harness.scenario import ScenarioError
-from tests.cost.made import lacking
+from tests.cost.made import an_arm, figures, lacking
 from tests.synthetic import make_run
 
 EVERY_BOOK = sorted(PRICES.glob("*/*.json"))
@@ -53,8 +55,34 @@ def test_both_regions_have_a_book_with_what_the_reports_need() -> None:
         assert {*needed, "load_balancer_hour"} <= load_book(region).prices.keys()
 
 
-def test_the_default_book_lacks_nothing() -> None:
-    assert BOOK.prices.keys() == catalogue().keys()
+def test_the_default_book_lacks_only_some_arm_prices() -> None:
+    missing = catalogue().keys() - BOOK.prices.keys()
+    assert missing <= {*keys_of_arm("lambda_provisioned"), *keys_of_arm("fargate_spot")}
+
+
+def keys_of_arm(start: str) -> set[str]:
+    return {key for key in catalogue() if key.startswith(start) and key.endswith("_arm")}
+
+
+def test_what_has_a_price_on_x86_has_a_key_on_arm() -> None:
+    """So that a scenario may give it, where no book has it."""
+    on_x86 = {key.removesuffix("_x86") for key in catalogue() if key.endswith("_x86")}
+    assert on_x86 == {key.removesuffix("_arm") for key in catalogue() if key.endswith("_arm")}
+
+
+@pytest.mark.parametrize("architecture", ["x86", "arm"])
+def test_every_key_that_a_demand_asks_for_is_in_the_catalogue(architecture: str) -> None:
+    provisioned = an_arm("function", provisioned_concurrency=2, tmp_mb=1024)
+    kinds: list[Arm] = [an_arm("function"), provisioned]
+    asked = {each.key for arm in kinds for each in function.demands(on(arm, architecture), figures())}
+    for compute in ("FARGATE", "FARGATE_SPOT"):
+        arm = on(an_arm("batch", compute=compute), architecture)
+        asked |= {key for _, key, _ in machines.fargate_parts(arm)}
+    assert asked <= catalogue().keys()
+
+
+def on(arm: Arm, architecture: str) -> Arm:
+    return replace(arm, architecture=architecture)
 
 
 def test_tiers_and_free_units_of_lambda_as_published() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,14 +12,23 @@ import pytest
 from rich.console import Console
 
 from harness import analysis
+from harness.cost.book import load_book
+from harness.report.answer import answer
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
+from harness.report.charts import charts
+from harness.report.contents import Contents
+from harness.report.html import html
+from harness.report.markdown import markdown
+from harness.report.results import first_tables, result_tables
+from harness.report.table import Tables
 from harness.report.terminal import render
 from harness.runs import Run
 from tests.synthetic import empty_run, make_run
 
 CHARTS = {
-    "load", "latency", "percentiles", "parts", "throughput", "timeline", "cpu", "memory", "failures", "cost",
+    "load", "duration", "memory-cost", "latency", "percentiles", "parts", "throughput", "timeline", "cpu", "memory",
+    "failures", "cost",
 }  # fmt: skip
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 
@@ -94,6 +104,25 @@ def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page
     assert max(len(line) for line in lines) <= 100
     assert "service" in screen.getvalue()
     assert "report.html" in screen.getvalue().replace("\n", "")
+    assert "Speed factor 1, which was not calibrated" in screen.getvalue()
+
+
+def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run: Run) -> None:
+    table = Contents(run).break_even
+    text = (run.folder / "report.md").read_text()
+    own = text.split("### Where the cheaper placement changes")[1].split("###")[0]
+    assert own.count(" of ") >= len(table)
+    assert len([line for line in own.splitlines() if line.startswith("| ")]) == len(table) + 2
+    assert len(as_json(run)["break_even"]) == len(table)
+    drawn = {chart.key: chart for chart in charts(Contents(run))}
+    for key, axis, column in (
+        ("load", "items a month", "items"), ("duration", "duration", "at"), ("memory-cost", "memory_mb", "at"),
+    ):  # fmt: skip
+        pairs = table.loc[table["axis"] == axis, ["first", "second"]].drop_duplicates()
+        assert drawn[key].shows.count("the cheaper of") + drawn[key].shows.count("The cheaper of") == len(
+            pairs
+        )
+        assert {"arm", column, "usd", "low", "high"} <= set(drawn[key].rows)
 
 
 def test_json_has_no_value_that_json_lacks(run: Run) -> None:
@@ -110,6 +139,16 @@ def test_banners_tell_of_an_unfinished_run_and_of_missing_containers(tmp_path: P
         assert "This run is interrupted" in text
         assert "Containers were not used" in text
         assert "scripts/docker.sh" in text
+
+
+@pytest.mark.parametrize(("age_days", "told"), [(180, False), (181, True)])
+def test_the_reports_say_that_their_prices_are_old(tmp_path: Path, age_days: int, told: bool) -> None:
+    run = make_run(tmp_path / "r")
+    contents = Contents(run, today=date.fromisoformat(load_book().date) + timedelta(days=age_days))
+    tables = Tables(first_tables(contents), result_tables(contents), [])
+    for text in (markdown(contents, answer(contents), tables), html(contents, answer(contents), tables)):
+        assert ("older than 180 days" in text) == told
+        assert (f"{age_days} days ago" in text) == told
 
 
 def test_a_run_without_rows_still_has_a_report(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from harness.analysis.records import records
 from harness.cost.book import load_book
+from harness.cost.model import model_of_every_arm
+from harness.cost.per_million import cost_per_million
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
+from harness.report.terminal import render
 from harness.rows import Outcome
 from harness.tuning.blocks import Figures, figures, usd_intervals
 from harness.tuning.choice import best, choices
@@ -215,7 +220,41 @@ def test_every_placement_has_its_picture_and_the_report_holds_them(tmp_path: Pat
     told = json.loads(json.dumps(as_json(run), allow_nan=False))
     assert len(told["tune"]["sizes"]) == 6
     assert {row["goal"] for row in told["tune"]["choices"]} == {"cost", "speed", "balanced"}
-    assert any("no drop" in text for text in told["sentences"])
+    (no_drop,) = [text for text in told["sentences"] if "no drop" in text]
+    assert "one item after the other" in no_drop
+    service = found.sizes[found.sizes["kind"] == "service"].iloc[-1]
+    per_s = 1 / found.run.attempts.loc[found.run.attempts["arm"] == service["arm"], "handler_s"].mean()
+    option = model_of_every_arm(run).option(service["arm"])
+    assert option.figures.rate_per_s == pytest.approx(per_s, rel=1e-6), "one item after the other"
+    (as_run,) = cost_per_million(model_of_every_arm(run)).query(
+        f"arm == '{service['arm']}' and basis == 'as run'"
+    )["usd_per_million"]
+    assert service["usd_per_million"] < as_run / 1.5, "at this load it costs much more"
+
+
+@pytest.mark.parametrize(("arrivals", "told"), [("burst", False), ("steady", True)])
+def test_a_phase_in_which_many_items_come_at_once_tells_what_a_service_can_do(
+    tmp_path: Path, arrivals: str, told: bool
+) -> None:
+    made = sweep(scenario().only(["service"]), parse_memory("512"), parse_vcpu("0.25:512,1"))
+    run = make_sweep(tmp_path / "r", made, Law(lambda _: 0.05))
+    run.manifest["scenario"]["phases"][0]["arrivals"]["kind"] = arrivals
+    found = picture_of(run)
+    assert found is not None
+    assert any("not measured" in text for text in sentences(found)) == told
+
+
+@pytest.mark.parametrize("speed_factor", [1.0, 4.0])
+def test_every_table_of_a_sweep_states_the_speed_factor(tmp_path: Path, speed_factor: float) -> None:
+    run = make_sweep(tmp_path / "r", functions_only("128,512", speed_factor=speed_factor), Law(cpu_bound_s))
+    write_reports(run)
+    text = (run.folder / "report.md").read_text()
+    for caption in ("Which size to choose", "Sizes in phase steady", "Cost per million items"):
+        own = text.split(f"### {caption}")[1].split("###")[0]
+        assert f"Speed factor {speed_factor:g}" in own, caption
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(render(run))
+    assert f"Speed factor {speed_factor:g}" in screen.getvalue()
 
 
 @given(
