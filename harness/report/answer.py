@@ -16,6 +16,7 @@ from harness.analysis import units
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.statistics import min_count
 
 MEASURED, MODELLED, PRICED = "measured", "modelled", "priced"
 
@@ -150,12 +151,19 @@ def _speed(contents: Contents, best: str) -> Fact:
         f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}"
         for phase in own.index
     ]
+    if own.empty:
+        done = contents.summary[contents.summary["arm"] == best]
+        counts = ", ".join(f"{units.many(row.ok, 'item')} in {row.phase}" for row in records(done))
+        needed = f"A median takes {min_count(0.5)} items; {best} did {counts}."
+        return Fact("How fast?", "too few items for a median", (needed,), MEASURED)
     figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
     return Fact("How fast?", figure, tuple(lines), MEASURED)
 
 
 def _others(compared: pd.DataFrame) -> str:
-    return "; ".join(_ratio(row) for row in records(compared)) or "no other to compare"
+    return (
+        "; ".join(_ratio(row) for row in records(compared.dropna(subset=["ratio"]))) or "no other to compare"
+    )
 
 
 def _ratio(row: Any) -> str:

@@ -27,6 +27,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.folder / "report.html"
 
 
+@pytest.fixture(scope="module")
+def small_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one block with four items a phase: too little for medians, intervals and claims."""
+    run = make_run(tmp_path_factory.mktemp("made") / "small", blocks=1, items=4, aa=None)
+    write_reports(Run.load(run.folder))
+    return run.folder / "report.html"
+
+
 def colours(page: Any, selector: str, name: str) -> list[int]:
     text = page.eval_on_selector(selector, f"each => getComputedStyle(each).{name}")
     return [int(part) for part in re.findall(r"\d+", text)[:3]]
@@ -76,6 +84,20 @@ def test_the_first_screen_has_the_answer(opened: Any, report: Path) -> None:
         assert question in text
     for label in ("measured", "modelled", "priced"):
         assert page.query_selector(f".answer .tag.{label}")
+
+
+def test_the_first_screen_of_few_items_says_what_is_lacking(opened: Any, small_report: Path) -> None:
+    page = opened(small_report).page
+    speed = page.locator(".facts > div", has_text="How fast?")
+    assert speed.locator(".figure").inner_text() == "too few items for a median"
+    assert "A median takes 6 items" in speed.inner_text()
+    assert "too few items were done for a median" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("which", ["report", "small_report"])
+def test_no_figure_that_is_not_there_shows(opened: Any, which: str, request: pytest.FixtureRequest) -> None:
+    text = opened(request.getfixturevalue(which)).page.inner_text("body")
+    assert re.findall(r"- to -|.*\bnan\b.*|NaN|\bNone\b|undefined|.*\b1 (?:valid )?blocks\b.*", text) == []
 
 
 def test_headings_are_in_order_and_the_page_has_landmarks(opened: Any, report: Path) -> None:

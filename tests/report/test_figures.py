@@ -164,6 +164,14 @@ def test_the_answer_is_that_of_the_advice(run: Run) -> None:
     assert len(list(told(found))) == 5
 
 
+def test_too_few_items_for_a_median_are_told_in_its_place(tmp_path: Path) -> None:
+    found = answer(Contents(make_run(tmp_path / "r", blocks=1, items=4, aa=None)))
+    assert found is not None
+    fact = found.facts[-1]
+    assert fact.figure == "too few items for a median"
+    assert fact.lines == (f"A median takes 6 items; {found.advised} did 4 items in steady, 4 items in drop.",)
+
+
 def test_there_is_no_answer_without_a_price(tmp_path: Path) -> None:
     assert answer(Contents(empty_run(tmp_path / "r"))) is None
 
