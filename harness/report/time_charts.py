@@ -117,7 +117,8 @@ def _lives(contents: Contents, shown: list[str], found: Timeline, scale: alt.Sca
         axis=alt.Axis(minExtent=LEFT, maxExtent=LEFT, ticks=False),
     )
     pale = alt.Scale(domain=STATES, range=[1, 0.3])
-    frozen = alt.Legend() if (spans["state"] == "frozen").any() else None
+    idle = alt.Legend(labelExpr="datum.label == 'frozen' ? 'frozen while idle' : datum.label")
+    frozen = idle if (spans["state"] == "frozen").any() else None
     bars = (
         alt.Chart(spans.assign(row=names)[["arm", "row", "state", "start_s", "end_s"]])
         .mark_bar(height=9, cornerRadius=2)

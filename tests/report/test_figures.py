@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,32 @@ def test_lanes_frozen_times_and_marks_of_a_block(run: Run) -> None:
     assert found.marks[["what", "at_s", "lane"]].to_numpy().tolist() == [["evicted", 9.5, 2]]
     use = found.use.set_index("at_s")["containers"]
     assert use.tolist()[0] == 0 and max(use.tolist()) == 2
+
+
+def test_every_kill_for_memory_has_its_mark_and_the_time_until_the_restart_is_a_gap(run: Run) -> None:
+    def at(seconds: float, kind: str, container: str = "a", *, killed: bool = False, **more: Any) -> Any:
+        detail = {"exit_code": 137, "out_of_memory": killed} if kind == "container_ended" else more
+        return an_event(block=2, arm="function", kind=kind, container=container, detail=json.dumps(detail),
+                        at_ns=EPOCH_NS + round(seconds * 10**9))  # fmt: skip
+
+    events = [
+        at(0, "arm_started", ""), at(1, "container_started"), at(1.5, "container_started", "b"),
+        at(2, "container_frozen"), at(2.5, "container_thawed"), at(3, "container_ended", killed=True),
+        at(5, "container_started", again=True), at(6, "container_frozen"), at(8, "container_thawed"),
+        at(9, "container_ended", killed=True), at(10, "container_ended", "b"),
+    ]  # fmt: skip
+    found = timeline(with_events(run, events), ["function"])
+    assert found is not None
+    own = found.spans[found.spans["container"] == "a"]
+    assert own[["lane", "state", "start_s", "end_s"]].to_numpy().tolist() == [
+        [1, "running", 1, 2], [1, "frozen", 2, 2.5], [1, "running", 2.5, 3],
+        [1, "running", 5, 6], [1, "frozen", 6, 8], [1, "running", 8, 9],
+    ]  # fmt: skip
+    assert found.marks[["what", "at_s", "lane"]].to_numpy().tolist() == [
+        ["killed for its memory", 3, 1], ["killed for its memory", 9, 1],
+    ]  # fmt: skip
+    up = found.use.set_index("at_s")["containers"]
+    assert (up.loc[2.6:2.8].max(), up.loc[3.1:4.7].max(), up.loc[5.1:8.7].max()) == (2, 1, 2)
 
 
 def test_the_block_in_which_most_happened_is_shown(run: Run) -> None:
