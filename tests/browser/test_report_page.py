@@ -16,7 +16,7 @@ from harness.report.build import write_reports
 from harness.runs import Run
 from tests.synthetic import make_run
 
-MOST_PAGES = 30
+MOST_PAGES = 18
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,58 @@ def test_every_chart_is_drawn_and_says_what_it_shows(opened: Any, report: Path) 
         assert len(drawn) > 3, chart.get_attribute("id")
         told = chart.get_attribute("aria-label") or ""
         assert re.search(r"\d", told) and len(told) > 60, told
+
+
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_every_chart_is_whole_within_its_column_in_letters_of_full_size(
+    opened: Any, report: Path, width: int
+) -> None:
+    found = opened(report, width).page.eval_on_selector_all(
+        ".chart", """all => all.map(chart => { const svg = chart.querySelector("svg"); return {
+            id: chart.id, beyond: chart.scrollWidth - chart.clientWidth,
+            scale: svg.getBoundingClientRect().width / svg.width.baseVal.value }; })""",
+    )  # fmt: skip
+    assert len(found) == 10
+    for chart in found:
+        assert chart["beyond"] <= 0 and chart["scale"] == pytest.approx(1, abs=0.02), chart
+
+
+def test_a_screen_that_is_turned_has_its_charts_drawn_anew_as_the_switches_stand(
+    opened: Any, report: Path
+) -> None:
+    page = opened(report, 390).page
+    page.check("input[name=speed][value='2']")
+    width = page.evaluate("document.querySelector('#chart-load svg').width.baseVal.value")
+    assert width <= 390
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.wait_for_function("document.querySelector('#chart-cost svg').width.baseVal.value > 500")
+    wide = page.inner_html("#chart-load svg")
+    page.check("input[name=speed][value='1']")
+    page.wait_for_function(
+        "before => document.querySelector('#chart-load svg').innerHTML !== before", arg=wide
+    )
+
+
+def test_a_table_that_goes_on_beyond_its_column_says_so(opened: Any, report: Path) -> None:
+    cue = """region => getComputedStyle(region.querySelector("caption"), "::after").content.includes("sideways")"""
+    for width in (390, 1280):
+        page = opened(report, width).page
+        wide = [
+            (region.evaluate("region => region.scrollWidth > region.clientWidth + 1"), region.evaluate(cue))
+            for region in page.query_selector_all(".scroll")
+            if region.is_visible()
+        ]
+        assert all(beyond == told for beyond, told in wide)
+        assert any(beyond for beyond, _ in wide) or width == 1280
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_switches_stay_within_their_column(opened: Any, report: Path, width: int) -> None:
+    page = opened(report, width).page
+    column = page.query_selector("main").bounding_box()
+    for each in page.query_selector_all("fieldset, fieldset label"):
+        box = each.bounding_box()
+        assert box["x"] + box["width"] <= column["x"] + column["width"] - 19, "the padding of main"
 
 
 def test_the_first_screen_has_the_answer(opened: Any, report: Path) -> None:
@@ -196,6 +248,9 @@ def test_it_prints_on_some_pages_in_light_with_everything_unfolded(
     assert 5 <= pages <= MOST_PAGES
     page.emulate_media(media="print", color_scheme="dark")
     assert min(colours(page, "body", "color")) < 90, "ink is dark on paper"
+    assert not page.locator("input[type=radio]").first.is_visible()
+    shown = [label.inner_text() for label in page.locator("fieldset label").all() if label.is_visible()]
+    assert len(shown) == page.locator("fieldset").count(), "of a switch only how it stands"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.query_selector("details:not([open])") is None
     page.evaluate("dispatchEvent(new Event('afterprint'))")
