@@ -78,7 +78,7 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     ),
     (
         "throughput", "Items a second over time",
-        "Measured. Items finished a second in the median block, with the middle 80 % of blocks around it. The dashed "
+        "Measured. Items finished a second in the median block, with the middle 80 % of blocks around it. The dotted "
         "line is the rate at which items came. A/A duplicates are left out.",
         "attempts.parquet", throughput,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -11,10 +12,11 @@ from harness.analysis import units
 from harness.analysis.rates import rates
 from harness.analysis.timeline import Timeline
 from harness.analysis.timeline import timeline as timeline_of
-from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, listed, originals
+from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, dash, listed, originals
 from harness.report.contents import Contents
 
 MOST_LANES = 24
+MOST_TICKS = 4
 STATES = ["running", "frozen"]
 # The same in the four panels of the time line, so that they stand above each other.
 LEFT = 110
@@ -49,14 +51,14 @@ def _rate_panel(
     layers = [
         base.mark_area(opacity=0.15, interpolate="step-after").encode(alt.Y("low:Q"), alt.Y2("high:Q")),
         base.mark_line(strokeWidth=2, interpolate="step-after").encode(
-            alt.Y("items_per_s:Q", title="items a second"), tooltip=["arm", *tips]
+            alt.Y("items_per_s:Q", title="items a second"), dash(contents, shown), tooltip=["arm", *tips]
         ),
     ]
     if paced:
         rate, until_s = paced
         due = pd.DataFrame({"at_s": [0.0, until_s], "items_per_s": [rate, rate]})
         layers.append(
-            alt.Chart(due).mark_line(color=QUIET, strokeDash=[5, 4]).encode(x, alt.Y("items_per_s:Q"))
+            alt.Chart(due).mark_line(color=QUIET, strokeDash=[1, 3]).encode(x, alt.Y("items_per_s:Q"))
         )
     return alt.layer(*layers).properties(width=WIDTH, height=160, title=phase)
 
@@ -159,8 +161,10 @@ def _use(
 ) -> Any:
     rows = found.use.assign(mib=found.use["memory_bytes"] / MIB).dropna(subset=[name])
     axis = alt.Axis(labels=last)
-    whole = 1 if name == "containers" else alt.Undefined
-    left = alt.Axis(minExtent=LEFT, maxExtent=LEFT, tickCount=4, tickMinStep=whole)
+    ticks: dict[str, Any] = (
+        {"values": _whole(rows[name]), "format": "d"} if name == "containers" else {"tickCount": 4}
+    )
+    left = alt.Axis(minExtent=LEFT, maxExtent=LEFT, **ticks)
     return (
         alt.Chart(rows[["arm", "at_s", name]])
         .mark_line(interpolate="step-after", strokeWidth=1.8)
@@ -172,6 +176,12 @@ def _use(
         )
         .properties(width=WIDTH, height=90)
     )  # fmt: skip
+
+
+def _whole(counts: pd.Series) -> list[int]:
+    """A few ticks for a count. Vega's least step yields to the number of ticks that it wants: it would draw halves."""
+    most = int(counts.max())
+    return list(range(0, most + 1, math.ceil(most / MOST_TICKS) or 1))
 
 
 def _rows(found: Timeline) -> pd.DataFrame:

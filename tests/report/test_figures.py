@@ -21,6 +21,7 @@ from harness.analysis.headroom import headroom
 from harness.analysis.rates import rates
 from harness.analysis.records import records
 from harness.analysis.timeline import timeline
+from harness.report import time_charts
 from harness.report.answer import answer, told
 from harness.report.assumptions import assumptions, costs
 from harness.report.contents import Contents
@@ -136,6 +137,23 @@ def test_every_kill_for_memory_has_its_mark_and_the_time_until_the_restart_is_a_
     ]  # fmt: skip
     up = found.use.set_index("at_s")["containers"]
     assert (up.loc[2.6:2.8].max(), up.loc[3.1:4.7].max(), up.loc[5.1:8.7].max()) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 37])
+def test_the_axis_of_containers_has_whole_numbers_only(run: Run, most: int) -> None:
+    def at(seconds: float, kind: str, container: str = "") -> Any:
+        return an_event(
+            block=2, arm="function", kind=kind, container=container, at_ns=EPOCH_NS + round(seconds * 1e9)
+        )
+
+    names = [f"c{number}" for number in range(most)]
+    events = [at(0, "arm_started"), *(at(1, "container_started", name) for name in names),
+              *(at(2, "container_ended", name) for name in names)]  # fmt: skip
+    drawn = time_charts.timeline(Contents(with_events(run, events)))
+    assert drawn is not None
+    axis = drawn.chart.to_dict()["vconcat"][1]["encoding"]["y"]["axis"]
+    assert axis["values"][0] == 0 and 2 <= len(axis["values"]) <= 6 and axis["format"] == "d"
+    assert all(isinstance(value, int) for value in axis["values"])
 
 
 def test_the_block_in_which_most_happened_is_shown(run: Run) -> None:
