@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.rates import rates
+from harness.analysis.records import records
 from harness.analysis.timeline import Timeline
 from harness.analysis.timeline import timeline as timeline_of
 from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, dash, listed, originals
@@ -35,10 +36,12 @@ def throughput(contents: Contents) -> Drawn | None:
         for phase, own in rows.groupby("phase", sort=False)
     ]
     told = []
-    for phase, own in rows.groupby("phase", sort=False):
-        best = own.groupby("arm", sort=False)["items_per_s"].max()
-        each = [f"{units.rate(rate)} by {arm}" for arm, rate in best.sort_values(ascending=False).items()]
-        told.append(f"In {phase} the most that a median block did was {listed(each)}.")
+    for phase, own in contents.summary.dropna(subset=["throughput_items_per_s"]).groupby("phase", sort=False):
+        ranked = own[own["arm"].isin(shown)].sort_values("throughput_items_per_s", ascending=False)
+        each = [f"{units.rate(row.throughput_items_per_s)} by {row.arm}" for row in records(ranked)]
+        told.append(
+            f"From the first item due to the last one done, the median block of {phase} did {listed(each)}."
+        )
     return Drawn(alt.vconcat(*panels).resolve_scale(color="shared"), rows, " ".join(told))
 
 

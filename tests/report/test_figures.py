@@ -84,6 +84,22 @@ def test_items_a_second_over_time_add_up_to_the_items(run: Run) -> None:
     assert rates(empty_like(run), ["service"]).empty
 
 
+def test_a_step_of_the_rate_has_items_enough_to_be_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", blocks=3, items=12, aa=None)
+    found = rates(run, ["service"])
+    for _, own in found.groupby("phase"):
+        assert len(own) - 1 == 12 / 3, "of three items each"
+
+
+def test_the_picture_of_the_rate_tells_the_rates_of_the_summary(run: Run) -> None:
+    contents = Contents(run)
+    drawn = time_charts.throughput(contents)
+    assert drawn is not None
+    for row in records(contents.summary):
+        if row.arm != "function-aa":
+            assert f"{units.rate(row.throughput_items_per_s)} by {row.arm}" in drawn.shows
+
+
 def empty_like(run: Run) -> Run:
     return replace(run, attempts=run.attempts.iloc[:0])
 
@@ -205,7 +221,15 @@ def test_the_answer_is_that_of_the_advice(run: Run) -> None:
     assert units.money(advice.premium_usd) in better.figure
     assert advice.second.arm in better.lines[0]
     assert str(advice.confidence.draws) in sure.figure
-    assert flip.label == "modelled" and better.label == "priced" and speed.label == "measured"
+    assert flip.label == "modelled" and better.label == sure.label == "priced" and speed.label == "measured"
+    own, least = advice.second.own_usd, advice.best.own_usd
+    assert advice.best.common_usd > 0
+    apart = (
+        f"{units.digits(own / least)} times as much"
+        if own >= 2 * least
+        else f"{units.percent(own / least - 1)} more"
+    )
+    assert better.lines[0].endswith(f"(its own part {apart})")
     assert len(list(told(found))) == 5
 
 
