@@ -11,6 +11,7 @@ from harness.analysis import units
 from harness.analysis.containers import most_at_once
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.report.named import flat, text, title
 from harness.report.table import Table
 from harness.statistics.components import MAX_ITEMS_PER_BLOCK
 
@@ -139,24 +140,22 @@ def _own_cost(contents: Contents) -> Table:
     late = (contents.run.attempts["sent_ns"] - contents.run.attempts["due_ns"]) / 1e9
     own = own | _for_each_attempt(own, len(late))
     rows = [
-        [
-            name.removesuffix("_s").replace("_", " "),
-            str(value) if isinstance(value, bool) else units.digits(value),
-        ]
-        for name, value in own.items()
+        [title(name), f"{value:,}" if type(value) is int else text(name, value)] for name, value in flat(own)
     ]
     if len(late):
         rows += [[f"lateness p{q}", units.duration(float(late.quantile(q / 100)))] for q in (50, 99)]
-    return Table("What the harness itself cost (CPU in seconds)", ["what", "figure"], rows, "", 1)
+    return Table("What the harness itself cost (measured)", ["what", "figure"], rows, "", 1)
 
 
 def _machine(contents: Contents) -> Table:
     manifest = contents.run.manifest
+    engine = manifest.get("engine") or {}
     known: dict[str, Any] = {
         **(manifest.get("machine") or {}),
         "containers' clock": _clock(manifest.get("clock") or {}),
-        **{f"engine {k}": v for k, v in (manifest.get("engine") or {}).items()},
-        **{f"version of {k}": v for k, v in (manifest.get("versions") or {}).items()},
+        "engine": {**engine, "enforced": None},
+        "limit of": engine.get("enforced"),
+        "version of": manifest.get("versions"),
         "image": (manifest.get("image") or {}).get("reference"),
         "image size": units.size((manifest.get("image") or {}).get("size_bytes")),
         **_registry(manifest.get("image") or {}),
@@ -164,11 +163,11 @@ def _machine(contents: Contents) -> Table:
         "corpus digest": (manifest.get("corpus") or {}).get("digest"),
         "seed": manifest.get("seed"),
         "git commit": manifest.get("git_commit"),
-        "stolen during the run (s, all cores)": manifest.get("steal_during_s"),
+        "CPU stolen during the run, all cores": _seconds(manifest.get("steal_during_s")),
         "started": manifest.get("started_utc"),
         "ended": manifest.get("ended_utc"),
     }
-    rows = [[name.replace("_", " "), str(value)] for name, value in known.items() if value is not None]
+    rows = [[title(name), text(name, value)] for name, value in flat(known)]
     return Table("Machine, versions and inputs", ["what", "value"], rows)
 
 
@@ -191,6 +190,10 @@ def _best(items: int) -> str:
 def _for_each_attempt(own: dict[str, Any], attempts: int) -> dict[str, Any]:
     known = own.get("harness_cpu_s")
     return {"harness_cpu_s_per_attempt": known / attempts} if known is not None and attempts else {}
+
+
+def _seconds(value_s: float | None) -> str | None:
+    return None if value_s is None else units.duration(value_s)
 
 
 def _clock(clock: dict[str, Any]) -> str | None:

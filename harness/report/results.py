@@ -13,20 +13,11 @@ from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
 from harness.report.costs import cost_tables
 from harness.report.failed import failure_tables
+from harness.report.named import unit
 from harness.report.service import service_tables
 from harness.report.sizes import choices_table, sizes_table
 from harness.report.table import Table
 
-# How the figure of an objective is written, by how its name ends.
-UNITS: dict[str, Callable[[float], str]] = {
-    "items_per_s": units.rate,
-    "_s": units.duration,
-    "_s_per_item": units.duration,
-    "_bytes": units.size,
-    "_rate": units.percent,
-    "_fraction": units.percent,
-    "usd_per_million": units.money,
-}
 METRICS = {
     "latency_p50_s": "median latency",
     "throughput_items_per_s": "throughput",
@@ -166,11 +157,9 @@ def _parts(contents: Contents) -> Table:
 
 def figure(row: Any) -> str:
     """What was found for an objective, in the unit of its figure."""
-    name = row.objective.split()[0]
-    unit = next((text for ending, text in UNITS.items() if name.endswith(ending)), units.digits)
     if pd.isna(row.value):
         return units.NONE
-    return units.bounded(unit, row.value, row.low, row.high)
+    return units.bounded(unit(row.objective.split()[0]), row.value, row.low, row.high)
 
 
 def _p_value(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ from harness.analysis.headroom import headroom
 from harness.analysis.rates import rates
 from harness.analysis.records import records
 from harness.analysis.timeline import timeline
-from harness.report import time_charts
+from harness.report import named, time_charts
 from harness.report.answer import answer, told
 from harness.report.assumptions import assumptions, costs
 from harness.report.contents import Contents
 from harness.report.failed import failure_tables
 from harness.report.html import csv_of
+from harness.report.method import method_tables
 from harness.runs import Run
 from tests.rows import an_event
 from tests.synthetic import EPOCH_NS, MIB, empty_run, make_run
@@ -270,6 +272,31 @@ def test_a_csv_link_holds_the_rows() -> None:
     head, _, rows = link.partition(",")
     assert head == "data:text/csv;charset=utf-8;base64"
     assert base64.b64decode(rows).decode() == 'a,b\n1.5,x\n2,"y,z"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("memory_bytes", 25276510208, ("memory", "23.5 GiB")), ("swap_bytes", 0, ("swap", "0 B")),
+        ("load_1m", 0.521484375, ("load, mean of 1 min", "0.521")), ("cores", 2, ("cores", "2")),
+        ("driver_preferred", True, ("driver had priority", "yes")), ("harness_cpu_s", 6.52, ("harness CPU", "6.52 s")),
+        ("harness_cpu_s_per_attempt", 0.004, ("harness CPU per attempt", "4.00 ms")),
+        ("samples_per_s", 20.0, ("samples", "20.0/s")), ("seed", 20261123, ("seed", "20261123")),
+        ("engine os", "Debian", ("system", "Debian")), ("cpu_model", "EPYC", ("CPU model", "EPYC")),
+    ],
+)  # fmt: skip
+def test_a_figure_is_told_by_how_its_name_ends(name: str, value: Any, told: tuple[str, str]) -> None:
+    assert (named.title(name), named.text(name, value)) == told
+
+
+def test_method_tables_have_units_and_no_structures_of_python(run: Run) -> None:
+    tables = method_tables(Contents(run))
+    cells = [cell for table in tables for row in table.rows for cell in row]
+    for cell in cells:
+        assert not re.search(r"[{}\[\]]|True|False|None|\d{7,}\.|\.\d{6,}", cell), cell
+    machine = dict(next(table for table in tables if table.caption.startswith("Machine")).rows)
+    assert machine["memory"] == "8.00 GiB"
+    assert machine["limit of CPU"] == "enforced" and machine["limit of memory"] == "enforced"
 
 
 def test_failures_are_counted_by_kind_and_text(tmp_path: Path) -> None:
