@@ -100,7 +100,7 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     (
         "memory", "Memory headroom",
         "Measured. The highest memory of any container, cached files included, within its limit. Sizes that would "
-        "do leave a fifth to spare.",
+        "do leave a fifth to spare, in AWS's MB, which are MiB.",
         "samples.parquet", memory,
     ),
     (

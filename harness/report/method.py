@@ -15,6 +15,12 @@ from harness.report.named import flat, text, title
 from harness.report.table import Table
 from harness.statistics.components import MAX_ITEMS_PER_BLOCK
 
+# AWS's own words stand beside ours, which tell powers of two from powers of ten.
+AWS_UNITS = (
+    "AWS's MB and GB of memory are powers of two, as MiB and GiB are elsewhere here: 1,024 MB of a function, 1,024 MiB "
+    "of its container and 1 GB on its bill are one size. The MB of a corpus are a million bytes each."
+)
+
 
 def method_tables(contents: Contents) -> list[Table]:
     """On what, with which limits, and how far to trust it."""
@@ -35,7 +41,7 @@ def _launches(contents: Contents) -> list[Table]:
     ]  # fmt: skip
     note = "Launch delays of instances are drawn from the scenario's distribution; each is in instances.csv."
     headings = ["arm", "phase", "items", "assumed wait (mean)", "latency p50", "latency p50 without it"]
-    return [Table("Launch delays (modelled)", headings, rows, note, 4)] if rows else []
+    return [Table("Launch delays (modelled)", headings, rows, note, 4, contents.assumed)] if rows else []
 
 
 def _limits(contents: Contents) -> Table:
@@ -51,6 +57,7 @@ def _limits(contents: Contents) -> Table:
         "Limits of each container",
         ["arm", "containers, at most", "at once, really", "asked for", "read back"],
         rows,
+        AWS_UNITS,
     )
 
 
@@ -78,29 +85,33 @@ def _validity(contents: Contents) -> Table:
     bad = checked[~checked["valid"]]
     rows = [[str(row.block), row.arm, row.phase, row.reason] for row in records(bad)]
     note = f"{len(checked) - len(bad)} of {len(checked)} cells (a phase of an arm in a block) are valid."
-    return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note)
+    return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note, raw=bad)
 
 
 def _steadiness(contents: Contents) -> Table:
+    found = analysis.steadiness(contents.run)
     rows = [
         [row.phase, row.arm, row.along, row.verdict, str(row.points), str(row.steady_from + 1)]
-        for row in records(analysis.steadiness(contents.run))
+        for row in records(found)
     ]
     note = (
         "Found by changepoint: along items, how quickly the workload worked on the first, second, ... warm item "
         "of a block; along blocks, the medians in the order in which they ran. Nothing is left out for it."
     )
-    return Table("Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2)
+    return Table(
+        "Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2, found
+    )
 
 
 def _spread(contents: Contents) -> Table:
+    found = analysis.spread(contents.run)
     rows = [
         [
             row.phase, row.arm, units.percent(row.within_cv), units.percent(row.between_cv),
             f"{row.items_per_block:.0f}", _best(row.best_items_per_block), str(row.blocks),
             "-" if pd.isna(row.blocks_for_5_percent) else f"{row.blocks_for_5_percent:,.0f}",
         ]
-        for row in records(analysis.spread(contents.run))
+        for row in records(found)
     ]  # fmt: skip
     headings = [
         "phase", "arm", "spread within a block", "between blocks", "items a block", "best items a block",
@@ -110,10 +121,11 @@ def _spread(contents: Contents) -> Table:
         "Standard deviations of log latency. More items a block help up to the best number, more blocks always: "
         "the last column narrows the ratio to the reference to 5 % either way (--precision plans for it)."
     )
-    return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6)
+    return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6, found)
 
 
 def _overhead(contents: Contents) -> Table:
+    found = analysis.overhead(contents.run)
     rows = [
         [
             row.arm,
@@ -122,7 +134,7 @@ def _overhead(contents: Contents) -> Table:
             units.duration(row.overhead_p50_s),
             units.duration(row.overhead_p99_s),
         ]
-        for row in records(analysis.overhead(contents.run))
+        for row in records(found)
     ]
     offset = analysis.clock_offset(contents.run)
     note = "All of an attempt in which the workload did not run, with a workload that does nothing."
@@ -131,7 +143,12 @@ def _overhead(contents: Contents) -> Table:
         known = "share our clock" if offset.shared else "have a clock of their own, which was corrected for"
         note += f" Containers {known}: {offset.exchanges:,} exchanges bound its offset to between {low} and {high}."
     return Table(
-        "What each placement adds to an attempt", ["arm", "start", "items", "p50", "p99"], rows, note, 3
+        "What each placement adds to an attempt",
+        ["arm", "start", "items", "p50", "p99"],
+        rows,
+        note,
+        3,
+        found,
     )
 
 

@@ -48,7 +48,7 @@ def _objectives(contents: Contents) -> Table:
     ]
     headings = ["verdict", "objective", "arm", "phase", "found (95 %)", "why"]
     note = "Met or missed only where the whole interval agrees; an objective without data is missed."
-    return Table("Objectives", headings, rows, note)
+    return Table("Objectives", headings, rows, note, raw=contents.objectives)
 
 
 def _summary(contents: Contents) -> Table:
@@ -70,7 +70,7 @@ def _summary(contents: Contents) -> Table:
         "Outliers lie three interquartile ranges beyond the quartiles; they are kept in every figure. "
         "Memory is the peak."
     )
-    return Table("Summary (measured)", headings, rows, note, 9)
+    return Table("Summary (measured)", headings, rows, note, 9, contents.summary)
 
 
 def _comparison(contents: Contents) -> Table:
@@ -98,7 +98,7 @@ def _comparison(contents: Contents) -> Table:
         "The noise floor is what two identical arms differed by. Mann-Whitney is a cross-check on the same block "
         "figures; no verdict rests on it."
     )
-    return Table("Arms against each other (measured)", headings, rows, note)
+    return Table("Arms against each other (measured)", headings, rows, note, raw=contents.comparison)
 
 
 def _cold(contents: Contents) -> Table:
@@ -118,7 +118,8 @@ def _cold(contents: Contents) -> Table:
         "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
     )
     numbers = 2 + len(parts)
-    return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, numbers)
+    caption = "Cold against warm, and where the time goes (measured)"
+    return Table(caption, headings, rows, note, numbers, contents.cold_and_warm)
 
 
 def _pulls(contents: Contents) -> list[Table]:
@@ -136,7 +137,7 @@ def _pulls(contents: Contents) -> list[Table]:
         f"Each container's image came from the registry ({where}); the time is fetching and unpacking. "
         "Pulls of a service's tasks come before the first item, and are in nobody's latency."
     )
-    return [Table("Image pulls (measured)", headings, rows, note, 6)] if rows else []
+    return [Table("Image pulls (measured)", headings, rows, note, 6, contents.pulls)] if rows else []
 
 
 def _parts(contents: Contents) -> Table:
@@ -151,7 +152,12 @@ def _parts(contents: Contents) -> Table:
         for row in records(contents.summary)
     ]
     return Table(
-        "The work itself (measured)", ["arm", "phase", "CPU of the work", "read", "written"], rows, "", 3
+        "The work itself (measured)",
+        ["arm", "phase", "CPU of the work", "read", "written"],
+        rows,
+        "",
+        3,
+        contents.summary[["arm", "phase", "work_cpu_s_per_item", "bytes_in", "bytes_out"]],
     )
 
 

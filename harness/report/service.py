@@ -30,7 +30,7 @@ def _idle(contents: Contents) -> Table:
         "service pays for around the clock, health checks included; a function is frozen then, and costs nothing."
     )
     headings = ["arm", "part", "containers", "CPU of each", "memory of each", "memory of all", "seen for"]
-    return Table("While nothing is to be done (measured)", headings, rows, note, 5)
+    return Table("While nothing is to be done (measured)", headings, rows, note, 5, idle(contents.run))
 
 
 def _log(contents: Contents) -> Table:
@@ -42,4 +42,6 @@ def _log(contents: Contents) -> Table:
     note = (
         f"The first {MOST_ROWS} of {len(table)}; all are in services.csv." if len(table) > MOST_ROWS else ""
     )
-    return Table("What services did meanwhile", ["arm", "block", "after", "what", "why"], rows, note)
+    return Table(
+        "What services did meanwhile", ["arm", "block", "after", "what", "why"], rows, note, raw=table
+    )

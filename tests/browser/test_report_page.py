@@ -238,6 +238,8 @@ def test_a_table_gives_its_rows_too(opened: Any, report: Path) -> None:
         page.click("caption:has-text('Summary (measured)') a.csv")
     rows = pd.read_csv(io.BytesIO(download.value.path().read_bytes()))
     assert set(rows["arm"]) == {"function", "batch", "service", "function-aa"}
+    own = pd.read_csv(report.parent / "summary.csv")
+    pd.testing.assert_frame_equal(rows, own, rtol=1e-5, check_dtype=False)
 
 
 def test_it_prints_on_some_pages_in_light_with_everything_unfolded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from dataclasses import replace
@@ -29,6 +30,7 @@ from harness.report.contents import Contents
 from harness.report.failed import failure_tables
 from harness.report.html import csv_of
 from harness.report.method import method_tables
+from harness.report.results import first_tables, result_tables
 from harness.runs import Run
 from tests.rows import an_event
 from tests.synthetic import EPOCH_NS, MIB, empty_run, make_run
@@ -297,6 +299,25 @@ def test_method_tables_have_units_and_no_structures_of_python(run: Run) -> None:
     machine = dict(next(table for table in tables if table.caption.startswith("Machine")).rows)
     assert machine["memory"] == "8.00 GiB"
     assert machine["limit of CPU"] == "enforced" and machine["limit of memory"] == "enforced"
+
+
+def test_the_csv_of_a_table_of_measurements_has_figures_with_units_in_their_names(run: Run) -> None:
+    contents = Contents(run)
+    tables = [*first_tables(contents), *result_tables(contents), *method_tables(contents)]
+    known = {table.caption: table for table in tables if table.raw is not None}
+    assert known.keys() >= {
+        "Summary (measured)", "Arms against each other (measured)", "The work itself (measured)", "Steadiness",
+        "Cold against warm, and where the time goes (measured)", "What each placement adds to an attempt",
+    }  # fmt: skip
+    for caption, table in known.items():
+        rows = base64.b64decode(csv_of(table).partition(",")[2]).decode()
+        assert not re.search(r"\d (ms|s|MiB|GiB)\b|\d to \d", rows), caption
+        assert len(pd.read_csv(io.StringIO(rows))) == len(table.rows)
+
+
+def test_one_size_has_one_line_on_its_units(run: Run) -> None:
+    notes = " ".join(table.note for table in method_tables(Contents(run)))
+    assert "1,024 MB of a function, 1,024 MiB of its container and 1 GB on its bill are one size" in notes
 
 
 def test_failures_are_counted_by_kind_and_text(tmp_path: Path) -> None:
