@@ -116,7 +116,7 @@ def _sure(advice: Advice) -> Fact:
             question,
             figure,
             (f"{blocks} of measurements; it takes two to tell luck from fact.", speed),
-            MEASURED,
+            PRICED,
         )
     drawn = (
         f"Each trial drew the {found.blocks} blocks of this run anew and priced a month of them: that covers the luck "
