@@ -82,6 +82,22 @@ def test_idle_use_is_what_was_used_between_readings_without_an_item(run: Run) ->
     assert row["containers"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("placement", "part"), [("function", "environments"), ("batch", "jobs"), ("service", "tasks")]
+)
+def test_idle_containers_are_called_what_their_placement_calls_them_and_their_cpu_is_told(
+    run: Run, placement: str, part: str
+) -> None:
+    samples = [a_sample(at_s, at_s * 0.00003, 100) for at_s in (0.0, 1.0, 2.0)]
+    quiet = with_rows(with_rows(run, "samples", samples), "attempts", [an_attempt(5, 6)])
+    arms = {"service": run.manifest["arms"]["service"] | {"placement": placement}}
+    quiet = replace(with_rows(quiet, "events", UP), manifest=run.manifest | {"arms": arms})
+    (row,) = next(
+        table for table in service_tables(Contents(quiet)) if table.caption.startswith("While nothing")
+    ).rows
+    assert row[1:4] == [part, "1.0", "0.003 %"]
+
+
 def test_two_tasks_idle_together_and_the_load_balancer_stands_apart(run: Run) -> None:
     samples = [
         a_sample(at_s, at_s * rate, 100, name, arm)

@@ -13,7 +13,7 @@ from harness.analysis.records import records
 from harness.comparing.comparison import Comparison
 from harness.comparing.figures import BY_NAME
 from harness.comparing.ratios import IMPROVEMENT, REGRESSION
-from harness.report.results import UNITS
+from harness.report.named import UNITS
 from harness.report.table import Table
 
 # Longer values are cut in the middle, where digests and versions tell least.

@@ -45,6 +45,18 @@ def test_every_ratio_is_drawn_and_the_tables_sort(opened: Any, comparison: Path)
     assert heading.get_attribute("aria-sort") == "ascending"
 
 
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_the_forest_has_both_sides_of_one_in_its_column(opened: Any, comparison: Path, width: int) -> None:
+    page = opened(comparison, width).page
+    chart, svg = page.query_selector(".chart"), page.query_selector(".chart svg").bounding_box()
+    assert chart.evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert svg["width"] == pytest.approx(
+        page.evaluate("document.querySelector('.chart svg').width.baseVal.value")
+    )
+    one = page.query_selector(".chart .mark-rule path, .chart .mark-rule line").bounding_box()["x"]
+    assert svg["x"] + svg["width"] - one > 40, "room right of 1"
+
+
 def test_it_prints_on_a_few_pages(opened: Any, comparison: Path) -> None:
     printed = opened(comparison).page.pdf(format="A4")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20
