@@ -19,6 +19,7 @@ from harness.comparing import Comparison, ComparisonError, compare_runs, parse
 from harness.comparing.as_json import as_json
 from harness.comparing.conditions import Condition
 from harness.comparing.figures import BY_NAME
+from harness.comparing.forest import ticks
 from harness.comparing.html import html
 from harness.comparing.markdown import markdown
 from harness.comparing.sentences import sentences
@@ -220,10 +221,21 @@ def test_markdown_is_short_with_the_rest_folded(comparison: Comparison) -> None:
     text = markdown(comparison)
     open_part = re.sub(r"<details>.*?</details>", "", text, flags=re.S)
     assert len(open_part.splitlines()) < 45
-    assert text.count("<details>") == text.count("</details>") == 2, "conditions, since seeds differ, and all figures"
+    assert text.count("<details>") == text.count("</details>") == 2, (
+        "conditions, since seeds differ, and all figures"
+    )
     assert "| steady | service | median latency |" in open_part
     named = comparison.table["verdict"].isin(["regression", "improvement"]).sum()
     assert open_part.count("regression (") + open_part.count("improvement (") == named
+
+
+@pytest.mark.parametrize("reach", [1.31, 1.6, 3.3, 11.0, 105.0])
+def test_an_axis_of_ratios_has_the_same_steps_up_and_down(reach: float) -> None:
+    values = ticks(reach)
+    assert 5 <= len(values) <= 13
+    assert values == sorted(values)
+    assert 1 / reach <= values[0] < 1 < values[-1] <= reach
+    assert [1 / each for each in reversed(values)] == pytest.approx(values)
 
 
 def test_the_page_is_whole_and_loads_nothing(comparison: Comparison) -> None:
