@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import altair as alt
@@ -11,9 +12,13 @@ import pandas as pd
 
 from harness.analysis.cells import arms as arms_of
 from harness.report.contents import Contents
+from harness.runs import Run
 
-# Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
+# The first arm of a kind has the kind's own colour, in every picture of every run; others have one of FURTHER. All
+# are at least 3:1 against the paper of both themes, and told apart by colour-blind people too: a test computes both.
+BY_KIND = {"function": "#0072B2", "batch": "#D55E00", "service": "#009E73"}
+FURTHER = ["#A020F0", "#E0004D", "#66607E"]
+PALETTE = [*BY_KIND.values(), *FURTHER]
 WIDTH = 780
 # Neither an arm nor a part, in both themes.
 QUIET = "#888888"
@@ -42,17 +47,32 @@ def originals(contents: Contents) -> list[str]:
     return [arm for arm in arms(contents) if not known[arm].get("duplicate_of")]
 
 
+def colours(run: Run) -> dict[str, str]:
+    """Each arm's colour: by its kind first, so that a function looks the same wherever it comes."""
+    found: dict[str, str] = {}
+    further = cycle(FURTHER)
+    for arm, about in arms_of(run).items():
+        own = BY_KIND.get(str(about.get("placement")))
+        found[arm] = own if own and own not in found.values() else next(further)
+    return found
+
+
 def colour(
-    contents: Contents, only: list[str] | None = None, *, legend: bool = True, opaque: bool = False
+    of: Contents | Run,
+    only: list[str] | None = None,
+    *,
+    legend: bool = True,
+    opaque: bool = False,
+    title: str | None = "arm",
 ) -> alt.Color:
     """One colour an arm, the same in every chart; the legend has those in `only`, or all of them."""
-    known = arms(contents)
-    colours = {arm: PALETTE[index % len(PALETTE)] for index, arm in enumerate(known)}
-    shown = known if only is None else [arm for arm in known if arm in only]
-    scale = alt.Scale(domain=shown, range=[colours[arm] for arm in shown])
+    known = colours(of if isinstance(of, Run) else of.run)
+    measured = list(known) if isinstance(of, Run) else arms(of)
+    shown = measured if only is None else [arm for arm in measured if arm in only]
+    scale = alt.Scale(domain=shown, range=[known[arm] for arm in shown])
     columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
     shape = alt.Legend(columns=columns, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
-    return alt.Color("arm:N", title="arm", scale=scale, legend=shape)
+    return alt.Color("arm:N", title=title, scale=scale, legend=shape)
 
 
 def phases(contents: Contents) -> alt.Row:
