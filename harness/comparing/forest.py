@@ -28,7 +28,7 @@ SHAPES = ["triangle-up", "triangle-down", "circle", "square"]
 WIDTH, ROW_PX = 520, 18
 SEPARATOR = "|"
 # Factors off 1 that have a label, for axes that reach so far.
-STEPS = [
+STEPS: list[tuple[float, list[float]]] = [
     (1.5, [1.05, 1.1, 1.2, 1.3, 1.5]),
     (3.5, [1.1, 1.25, 1.5, 2, 3]),
     (12.0, [1.5, 2, 3, 5, 10]),
