@@ -145,11 +145,15 @@ def month(run: Run, items_per_month: float | None) -> Any:
     table = pd.DataFrame({"arm": list(curves), "usd": usd})
     if table.empty:
         return None
+    # For the text behind the longest bar.
+    room = alt.Scale(domain=[0, 1.2 * max(usd)], nice=False)
     base = alt.Chart(table).encode(
         alt.Y("arm:N", title=None, sort=list(cells.arms(run))),
-        alt.X("usd:Q", title=f"US dollars a month for {items_per_month:,.0f} items"),
+        alt.X("usd:Q", title=f"US dollars a month for {items_per_month:,.0f} items", scale=room),
     )
-    labels = base.mark_text(align="left", dx=4, color="#808080").encode(alt.Text("usd:Q", format="$,.2f"))
+    labels = base.mark_text(align="left", dx=4, color="#808080", fontSize=LETTERS["labelFontSize"]).encode(
+        alt.Text("usd:Q", format="$,.2f")
+    )
     return (base.mark_bar().encode(colour(run, legend=False)) + labels).properties(
         width=WIDTH, height=alt.Step(34)
     )
@@ -168,6 +172,7 @@ def months(run: Run, items_per_month: float | None) -> Any:
         values=[10.0**power for power in range(3, 10)],
         labelExpr="replace(format(datum.value, '~s'), 'G', ' billion')",
         labelOverlap=False,
+        labelFlush=False,
     )
     lines = alt.Chart(pd.concat(tables)).mark_line(strokeWidth=2).encode(
         alt.X("items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=powers),
