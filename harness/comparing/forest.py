@@ -126,15 +126,19 @@ def _headed() -> alt.Axis:
 def _across(name: str, scale: alt.Scale, reach: float, orient: Literal["top", "bottom"]) -> alt.X:
     """An axis with labels on both sides of 1, with lines of a grid from the lower one."""
     axis = alt.Axis(
-        values=ticks(reach), labelExpr="format(datum.value, '.2~f')", labelOverlap=False, orient=orient,
+        values=ticks(reach), labelExpr="format(datum.value, '.2~f')", labelOverlap="parity", orient=orient,
         grid=orient == "bottom",
     )  # fmt: skip
     return alt.X(f"{name}:Q", title="ratio, other / base (log)", scale=scale, axis=axis)
 
 
 def ticks(reach: float) -> list[float]:
-    """1 and steps off it within a factor of `reach`, the same ones up and down."""
+    """1 and steps off it within a factor of `reach`, the same ones up and down.
+
+    There is an even number of each, so that 1 and both ends stay where a narrow plot has room for every second label.
+    """
     ups = [each for each in next(steps for most, steps in STEPS if reach <= most) if each <= reach]
+    ups = ups[len(ups) % 2 :]
     return [*(1 / each for each in reversed(ups)), 1.0, *ups]
 
 

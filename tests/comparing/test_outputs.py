@@ -234,6 +234,7 @@ def test_an_axis_of_ratios_has_the_same_steps_up_and_down(reach: float) -> None:
     values = ticks(reach)
     assert 5 <= len(values) <= 13
     assert values == sorted(values)
+    assert 1 in values[::2]
     assert 1 / reach <= values[0] < 1 < values[-1] <= reach
     assert [1 / each for each in reversed(values)] == pytest.approx(values)
 
