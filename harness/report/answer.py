@@ -11,11 +11,13 @@ import pandas as pd
 
 from harness.advice import Advice
 from harness.advice.flips import Flip
+from harness.advice.ranking import Ranked
 from harness.advice.words import paragraphs
 from harness.analysis import units
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.statistics import min_count
 
 MEASURED, MODELLED, PRICED = "measured", "modelled", "priced"
 
@@ -73,8 +75,7 @@ def _better(advice: Advice) -> Fact:
     if advice.premium_usd is None or advice.second is None:
         return Fact(question, "no other to compare", ("Nothing else that was measured is left.",), PRICED)
     others = [
-        f"{each.arm}: {units.money(each.usd)} a month, {_times(each.usd, best.usd)}"
-        for each in advice.ranked[1:4]
+        f"{each.arm}: {units.money(each.usd)} a month, {_more(each, best)}" for each in advice.ranked[1:4]
     ]
     common = (
         f"{units.money(best.common_usd)} of each is the store, which any placement pays."
@@ -83,6 +84,14 @@ def _better(advice: Advice) -> Fact:
     )
     figure = f"{units.money(advice.premium_usd)} a month saved"
     return Fact(question, figure, tuple(filter(None, [*others, common])), PRICED)
+
+
+def _more(each: Ranked, best: Ranked) -> str:
+    """What is the same everywhere, the store, hides how far apart the placements themselves are."""
+    whole = _times(each.usd, best.usd)
+    if not best.common_usd or best.own_usd <= 0:
+        return whole
+    return f"{whole} (its own part {_times(each.own_usd, best.own_usd)})"
 
 
 def _times(usd: float, least: float) -> str:
@@ -110,10 +119,11 @@ def _sure(advice: Advice) -> Fact:
             MEASURED,
         )
     drawn = (
-        f"Each trial drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
+        f"Each trial drew the {found.blocks} blocks of this run anew and priced a month of them: that covers the luck "
+        "of this machine."
     )
     figure = f"cheapest in {round(found.share * found.draws)} of {found.draws} trials"
-    return Fact(question, figure, (drawn, speed), MEASURED)
+    return Fact(question, figure, (drawn, speed), PRICED)
 
 
 def _flip(advice: Advice) -> Fact:
@@ -150,12 +160,19 @@ def _speed(contents: Contents, best: str) -> Fact:
         f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}"
         for phase in own.index
     ]
+    if own.empty:
+        done = contents.summary[contents.summary["arm"] == best]
+        counts = ", ".join(f"{units.many(row.ok, 'item')} in {row.phase}" for row in records(done))
+        needed = f"A median takes {min_count(0.5)} items; {best} did {counts}."
+        return Fact("How fast?", "too few items for a median", (needed,), MEASURED)
     figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
     return Fact("How fast?", figure, tuple(lines), MEASURED)
 
 
 def _others(compared: pd.DataFrame) -> str:
-    return "; ".join(_ratio(row) for row in records(compared)) or "no other to compare"
+    return (
+        "; ".join(_ratio(row) for row in records(compared.dropna(subset=["ratio"]))) or "no other to compare"
+    )
 
 
 def _ratio(row: Any) -> str:

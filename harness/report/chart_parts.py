@@ -19,9 +19,12 @@ from harness.runs import Run
 BY_KIND = {"function": "#0072B2", "batch": "#D55E00", "service": "#009E73"}
 FURTHER = ["#A020F0", "#E0004D", "#66607E"]
 PALETTE = [*BY_KIND.values(), *FURTHER]
+# Of lines, so that colour is not all that tells them apart: by colour.
+DASHES = dict(zip(PALETTE, [[1, 0], [7, 3], [3, 2], [9, 3, 2, 3], [5, 2, 1, 2], [2, 5]], strict=True))
 WIDTH = 780
-# Neither an arm nor a part, in both themes.
+# Neither an arm nor a part, in both themes: what is told apart by many pale colours has an edge of it.
 QUIET = "#888888"
+EDGE: dict[str, Any] = {"stroke": QUIET, "strokeWidth": 0.75}
 LETTER_PX, SYMBOL_PX = 7, 40
 
 
@@ -66,13 +69,30 @@ def colour(
     title: str | None = "arm",
 ) -> alt.Color:
     """One colour an arm, the same in every chart; the legend has those in `only`, or all of them."""
-    known = colours(of if isinstance(of, Run) else of.run)
-    measured = list(known) if isinstance(of, Run) else arms(of)
-    shown = measured if only is None else [arm for arm in measured if arm in only]
-    scale = alt.Scale(domain=shown, range=[known[arm] for arm in shown])
-    columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
-    shape = alt.Legend(columns=columns, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
+    known = _shown(of, only)
+    scale = alt.Scale(domain=list(known), range=list(known.values()))
+    shape = _legend(known, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
     return alt.Color("arm:N", title=title, scale=scale, legend=shape)
+
+
+def dash(of: Contents | Run, only: list[str] | None = None, *, title: str | None = "arm") -> alt.StrokeDash:
+    """One pattern of dashes an arm, for lines that `colour` tells apart too: they share its legend."""
+    known = _shown(of, only)
+    scale = alt.Scale(domain=list(known), range=[DASHES[each] for each in known.values()])
+    return alt.StrokeDash("arm:N", title=title, scale=scale, legend=_legend(known))
+
+
+def _shown(of: Contents | Run, only: list[str] | None) -> dict[str, str]:
+    """The colours of the arms to show, in their order."""
+    known = colours(of if isinstance(of, Run) else of.run)
+    measured = known if isinstance(of, Run) else arms(of)
+    return {arm: known[arm] for arm in measured if only is None or arm in only}
+
+
+def _legend(shown: Iterable[str], **more: Any) -> alt.Legend:
+    """In as many columns as there is room for."""
+    columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
+    return alt.Legend(columns=columns, **more)
 
 
 def phases(contents: Contents) -> alt.Row:

@@ -44,14 +44,21 @@ def _limits(contents: Contents) -> Table:
         rows.append([
             name, str(about.get("parallel", "")), str(at_once.get(name, "-")),
             f"{asked.get('vcpu', 0):.3f} vCPU ({asked.get('cpu')}), {units.size(asked.get('memory_bytes'))}",
-            f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}, swap {found.get('swap_bytes')} B"
-            if found.get("vcpu") else "none set by the kernel" if not found else "share, not a limit",
+            _in_force(found),
         ])  # fmt: skip
     return Table(
         "Limits of each container",
         ["arm", "containers, at most", "at once, really", "asked for", "read back"],
         rows,
     )
+
+
+def _in_force(found: dict[str, Any]) -> str:
+    """What was read back from the kernel."""
+    if not found.get("vcpu"):
+        return "none set by the kernel" if not found else "share, not a limit"
+    told = f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}"
+    return told if found.get("swap_bytes") is None else f"{told}, swap {units.size(found['swap_bytes'])}"
 
 
 def _outcomes(contents: Contents) -> Table:

@@ -86,7 +86,7 @@ def _comparison(contents: Contents) -> Table:
     rows = [
         [
             row.phase, METRICS[row.metric], f"{row.arm} / {row.reference}",
-            f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})",
+            units.bounded(units.ratio, row.ratio, row.ratio_low, row.ratio_high),
             f"{row.blocks}", units.percent(row.aa_floor), _p_value(row.mann_whitney_p), row.verdict, row.reason,
         ]
         for row in records(contents.comparison)
@@ -170,7 +170,7 @@ def figure(row: Any) -> str:
     unit = next((text for ending, text in UNITS.items() if name.endswith(ending)), units.digits)
     if pd.isna(row.value):
         return units.NONE
-    return unit(row.value) if pd.isna(row.low) else f"{unit(row.value)} ({unit(row.low)} to {unit(row.high)})"
+    return units.bounded(unit, row.value, row.low, row.high)
 
 
 def _p_value(value: float) -> str:
@@ -182,5 +182,4 @@ def _or_few(value: float) -> str:
 
 
 def _interval(row: Any, name: str, text: Callable[[float], str]) -> str:
-    value, low, high = (getattr(row, f"{name}{suffix}") for suffix in ("", "_low", "_high"))
-    return text(value) if pd.isna(low) else f"{text(value)} ({text(low)} to {text(high)})"
+    return units.bounded(text, *(getattr(row, f"{name}{suffix}") for suffix in ("", "_low", "_high")))

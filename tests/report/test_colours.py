@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from itertools import combinations
@@ -13,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.report import html
-from harness.report.chart_parts import BY_KIND, PALETTE, colour, colours
+from harness.report.chart_parts import BY_KIND, DASHES, EDGE, PALETTE, colour, colours
+from harness.report.charts import charts
 from harness.report.contents import Contents
 from harness.runs import Run
 from tests.synthetic import make_run
@@ -70,7 +72,7 @@ def test_both_papers_are_known() -> None:
     assert len(set(PAPERS)) == 2
 
 
-@pytest.mark.parametrize("drawn", PALETTE)
+@pytest.mark.parametrize("drawn", [*PALETTE, EDGE["stroke"]])
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_colour_is_seen_on_both_papers(drawn: str, paper: str) -> None:
     assert contrast(drawn, paper) >= LEAST_CONTRAST
@@ -107,3 +109,13 @@ def test_a_chart_has_the_colours_of_the_arms_that_it_shows(run: Run) -> None:
         assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
             "function": BY_KIND["function"], "service": BY_KIND["service"],
         }  # fmt: skip
+
+
+def test_lines_are_told_apart_by_their_dashes_too_and_pale_bars_by_their_edges(tmp_path: Path) -> None:
+    contents = Contents(make_run(tmp_path / "r", blocks=1, warmup_blocks=0, failed_share=0.2))
+    specs = {chart.key: json.dumps(chart.spec) for chart in charts(contents)}
+    assert len({tuple(each) for each in DASHES.values()}) == len(PALETTE)
+    for key in ("latency", "throughput"):
+        assert '"strokeDash": {"field": "arm"' in specs[key]
+    for key in ("parts", "failures"):
+        assert f'"stroke": "{EDGE["stroke"]}"' in specs[key]
