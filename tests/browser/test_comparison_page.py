@@ -85,6 +85,12 @@ def test_the_forest_has_both_sides_of_one_in_its_column(opened: Any, comparison:
     assert svg["x"] + svg["width"] - one > 40, "room right of 1"
 
 
+def test_the_foot_stands_below_what_is_above_it(opened: Any, comparison: Path) -> None:
+    page = opened(comparison, 1600).page
+    left = "each => each.getBoundingClientRect().left"
+    assert page.eval_on_selector("footer", left) == page.eval_on_selector("main", left)
+
+
 def test_it_prints_on_a_few_pages(opened: Any, comparison: Path) -> None:
     printed = opened(comparison).page.pdf(format="A4")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20
