@@ -33,7 +33,8 @@ def compare(
     """Compare runs with the first RUN: what differs between them first, then every figure as a ratio with a verdict.
 
     Metrics: latency_p50_s, latency_p95_s, throughput_items_per_s, cpu_s_per_item, memory_peak_bytes,
-    cold_create_mean_s, cold_start_mean_s, cold_init_mean_s, error_rate, cost_usd_per_million. Bounds are relative.
+    cold_pull_mean_s, cold_create_mean_s, cold_start_mean_s, cold_init_mean_s, error_rate, cost_usd_per_million. Bounds
+    are relative.
 
     Exit code: 0 compared, 1 a threshold failed, 2 bad usage. A threshold fails only where the whole 95 % interval lies
     beyond it and the difference exceeds the noise floor of both runs; undecided is said, and is no failure.
