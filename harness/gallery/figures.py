@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from harness.advice.exclusions import exclusions
+from harness.advice import advise
 from harness.analysis import units
 from harness.analysis.cells import items, valid_items, validity
 from harness.analysis.containers import lives
@@ -148,7 +148,7 @@ class Figures:
 
     def ruled_out(self, arm: str) -> bool:
         """Whether `harness advise` would rule it out, as the report of the run says in its first lines."""
-        return any(found.arm == arm for found in exclusions(cost_model(self.run)))
+        return any(found.arm == arm for found in advise(self.run).exclusions)
 
     def text(self, template: str) -> str:
         """A template filled with these figures; GalleryError where it asks for something else."""
