@@ -29,6 +29,11 @@ class _Process(BaseModel):
         """How many items it gives, at the mean."""
         raise NotImplementedError
 
+    @property
+    def lasts_s(self) -> float | None:
+        """How long items arrive; None where all come at once, and so it lasts as long as they take."""
+        raise NotImplementedError
+
     @model_validator(mode="after")
     def _gives_items(self) -> Self:
         if not 1 <= self.expected_items <= MAX_ITEMS:
@@ -51,6 +56,11 @@ class Steady(_Process):
         """How many items it gives, at the mean."""
         return self.rate_per_s * self.duration_s
 
+    @property
+    def lasts_s(self) -> float | None:
+        """How long items arrive."""
+        return self.duration_s
+
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending; 1-D."""
         count = round(self.expected_items)
@@ -71,6 +81,11 @@ class Poisson(_Process):
     def expected_items(self) -> float:
         """How many items it gives, at the mean."""
         return self.rate_per_s * self.duration_s
+
+    @property
+    def lasts_s(self) -> float | None:
+        """How long items arrive."""
+        return self.duration_s
 
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending; 1-D, and empty when nothing happened to arrive.
@@ -98,6 +113,11 @@ class Burst(_Process):
         """How many items it gives, at the mean."""
         return self.items * self.bursts
 
+    @property
+    def lasts_s(self) -> float | None:
+        """How long items arrive; None with one burst."""
+        return self.bursts * self.every_s if self.bursts > 1 else None
+
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """Seconds after the phase's start, ascending, equal within a burst; 1-D."""
         return np.repeat(np.arange(self.bursts, dtype=np.float64) * self.every_s, self.items)
@@ -115,6 +135,11 @@ class Drop(_Process):
     def expected_items(self) -> float:
         """How many items it gives, at the mean."""
         return self.items
+
+    @property
+    def lasts_s(self) -> float | None:
+        """None: all come at once."""
+        return None
 
     def offsets_s(self, rng: np.random.Generator) -> Offsets:
         """As many zeros as items; 1-D."""

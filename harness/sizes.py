@@ -65,11 +65,13 @@ LIGHTSAIL_INSTANCES = {
 
 
 def nearest_fargate(wanted: Size) -> tuple[Size, Size]:
-    """The two valid pairs that are nearest by ratio, the nearer first; of those that hold it, where two do."""
+    """The two valid pairs that are nearest by ratio: those that hold it first, where any do, and the nearer first."""
 
     def distance(size: Size) -> float:
         return abs(math.log(size.vcpu / wanted.vcpu)) + abs(math.log(size.memory_mb / wanted.memory_mb))
 
-    holding = [size for size in FARGATE if size.vcpu >= wanted.vcpu and size.memory_mb >= wanted.memory_mb]
-    first, second = sorted(holding if len(holding) > 1 else FARGATE, key=distance)[:2]
+    def falls_short(size: Size) -> bool:
+        return size.vcpu < wanted.vcpu or size.memory_mb < wanted.memory_mb
+
+    first, second = sorted(FARGATE, key=lambda size: (falls_short(size), distance(size)))[:2]
     return first, second

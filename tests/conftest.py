@@ -11,6 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import DockerException
+from hypothesis import HealthCheck, settings
 
 from harness.engines import load_balancer as balancers
 from harness.engines.base import Engine, LoadBalancer
@@ -20,6 +21,10 @@ from harness.engines.process import ProcessEngine
 
 ROOT = Path(__file__).parent.parent
 _NUMBERS = itertools.count()
+
+# A busy machine is slow, and that is no failure. All else is as hypothesis has it: in CI it draws the same each time.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @cache

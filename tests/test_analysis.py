@@ -64,6 +64,28 @@ def test_few_blocks_make_no_claim(tmp_path: Path) -> None:
     assert "no claim yet" in " ".join(analysis.sentences(run))
 
 
+def test_too_few_items_for_a_median_name_no_winner_and_are_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", blocks=1, items=4, aa=None)
+    first = analysis.sentences(run)[0]
+    assert first == (
+        "Phase steady: too few items were done for a median, which takes 6: "
+        "4 by function, 4 by batch, 4 by service."
+    )
+
+
+def test_an_arm_with_too_few_items_for_a_median_is_told_after_the_others(run: Run) -> None:
+    few = (run.attempts["arm"] == "service") & ((run.attempts["block"] > 2) | (run.attempts["sequence"] > 1))
+    found = analysis.sentences(replace(run, attempts=run.attempts[~few.to_numpy()]))[0]
+    assert found.startswith("Phase steady: the median item was done in ") and " by function; " in found
+    assert found.endswith("; service did 4 items, and a median takes 6.")
+
+
+def test_a_ratio_of_one_block_has_no_interval(tmp_path: Path) -> None:
+    told = " ".join(analysis.sentences(make_run(tmp_path / "r", blocks=1)))
+    assert "times as long (1 block), which is no claim yet: 1 valid block, and a claim takes 10" in told
+    assert "- to -" not in told
+
+
 def test_without_identical_arms_nothing_is_claimed(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", aa=None)
     assert set(analysis.compare(run)["verdict"]) == {NO_DIFFERENCE}

@@ -93,7 +93,7 @@ def test_nothing_after_the_run_folder_imports_what_makes_it() -> None:
 
 def test_only_the_command_line_prints_or_exits() -> None:
     for name, path in modules():
-        if name == "harness.cli.__init__":
+        if name == "harness.cli.exits":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

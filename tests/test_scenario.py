@@ -10,6 +10,7 @@ import pytest
 from harness import scenario
 from harness.scenario import ScenarioError
 from harness.session.prepare import beyond_machine
+from harness.sizes import Size, nearest_fargate
 
 GOOD = """
 name = "mine"
@@ -130,6 +131,20 @@ def test_shipped_scenarios_are_good_and_named_as_their_file(path: Path) -> None:
         ),
         (
             "tasks = 1",
+            'tasks = 4\nmax_percent = 150\ndeployments = [{ phase = "steady" }]\n'
+            'scaling = { metric = "cpu", target = 0.5, max_tasks = 4 }',
+            [
+                "got 100 and 150, which with tasks = 1 are at least 1 and at most 1",
+                "no deployment could ever",
+            ],
+        ),
+        (
+            "tasks = 1",
+            'deployments = [{ phase = "steady", after_s = 86400 }]',
+            ["deployments: after_s: got 86400, allowed in phase 'steady': less than "],
+        ),
+        (
+            "tasks = 1",
             'deployments = [{ phase = "later" }]',
             ["deployments: phase: got 'later'", "['steady']"],
         ),
@@ -143,6 +158,20 @@ def test_a_wrong_value_is_named_with_file_key_and_what_is_allowed(
         load(tmp_path, GOOD.replace(old, new, 1))
     for words in ["mine.toml", *told]:
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [
+        (Size(16, 121 * 1024), [Size(32, 244 * 1024), Size(16, 120 * 1024)]),  # one pair alone holds it
+        (Size(33, 244 * 1024), [Size(32, 244 * 1024), Size(32, 120 * 1024)]),  # none does
+        (Size(0.5, 885), [Size(0.5, 1024), Size(0.5, 2048)]),
+    ],
+)
+def test_the_nearest_of_fargates_sizes_are_those_that_hold_it_first(
+    wanted: Size, nearest: list[Size]
+) -> None:
+    assert list(nearest_fargate(wanted)) == nearest
 
 
 def test_phases_of_one_name_are_refused(tmp_path: Path) -> None:

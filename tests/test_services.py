@@ -82,6 +82,22 @@ def test_idle_use_is_what_was_used_between_readings_without_an_item(run: Run) ->
     assert row["containers"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("placement", "part"), [("function", "environments"), ("batch", "jobs"), ("service", "tasks")]
+)
+def test_idle_containers_are_called_what_their_placement_calls_them_and_their_cpu_is_told(
+    run: Run, placement: str, part: str
+) -> None:
+    samples = [a_sample(at_s, at_s * 0.00003, 100) for at_s in (0.0, 1.0, 2.0)]
+    quiet = with_rows(with_rows(run, "samples", samples), "attempts", [an_attempt(5, 6)])
+    arms = {"service": run.manifest["arms"]["service"] | {"placement": placement}}
+    quiet = replace(with_rows(quiet, "events", UP), manifest=run.manifest | {"arms": arms})
+    (row,) = next(
+        table for table in service_tables(Contents(quiet)) if table.caption.startswith("While nothing")
+    ).rows
+    assert row[1:4] == [part, "1.0", "0.003 %"]
+
+
 def test_two_tasks_idle_together_and_the_load_balancer_stands_apart(run: Run) -> None:
     samples = [
         a_sample(at_s, at_s * rate, 100, name, arm)
@@ -143,5 +159,24 @@ def test_the_log_tells_of_deployments_scaling_and_replaced_tasks_alone(run: Run)
         and "cpu was 0.9" in log["why"][1]
         and log["why"][2] == "it is broken"
     )
+    assert log["why"][1] == "cpu was 0.9 on average over 3 periods, all above the target of 0.5"
     (table,) = service_tables(Contents(with_rows(run, "events", events)))
     assert len(table.rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "what"),
+    [
+        ("deployment_unfinished", {}, "a deployment was not finished"),
+        ("task_unhealthy", {}, "a task was found unhealthy"),
+        ("service_watch_failed", {}, "what scales, deploys or limits the service failed"),
+        ("burst_not_enforced", {}, "burst not enforced"),
+        ("burst_not_enforced", {"vcpu": 0.1}, "burst not enforced to 0.1 vCPU"),
+    ],
+)
+def test_what_went_otherwise_than_asked_is_in_the_log(
+    run: Run, kind: str, detail: dict[str, Any], what: str
+) -> None:
+    events = [an_event(1, "arm_ready"), an_event(3, kind, reason="this is why", **detail)]
+    log = service_log(with_rows(run, "events", events))
+    assert log[["what", "why"]].to_dict("records") == [{"what": what, "why": "this is why"}]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +22,6 @@ from PIL import Image as Pictures
 import harness
 from harness import analysis, doctor
 from harness.engines.base import LABEL_RUN
-from harness.runs import Run
 
 SCENARIO = """
 name = "tiny"
@@ -57,6 +56,15 @@ window_s = 0.2
 [placements.service]
 task_memory_mb = 1024
 """
+# Tells a run how much a cell may suffer from others: what is tested here is not how quiet this machine is.
+BEGIN = """
+from importlib import import_module
+validity = import_module("harness.analysis.validity")
+validity.OTHERS = validity.GENERATOR_CPU = float("{others}")
+validity.LATENESS_S = 60.0
+from harness.cli import main
+main(prog_name="harness")
+"""
 ENGINES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
 
 
@@ -77,8 +85,8 @@ def pictures(tmp_path: Path) -> Path:
 def command(tmp_path: Path, pictures: Path) -> Iterator[list[str]]:
     (tmp_path / "tiny.toml").write_text(SCENARIO.format(blocks=1))
     yield [
-        sys.executable, "-m", "harness", "run", str(tmp_path / "tiny.toml"), "--corpus", str(pictures),
-        "--out", str(tmp_path / "out"),
+        sys.executable, "-c", BEGIN.format(others=math.inf), "run", str(tmp_path / "tiny.toml"),
+        "--corpus", str(pictures), "--out", str(tmp_path / "out"),
     ]  # fmt: skip
 
 
@@ -94,7 +102,7 @@ def test_a_run_is_complete_and_every_planned_item_is_one_row(
     done = subprocess.run(
         [*command, "--engine", engine, "--json"], capture_output=True, text=True, check=False, timeout=120
     )
-    assert done.returncode == unless_noisy(harness.load(only_run(tmp_path)), 0), done.stderr
+    assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["state"] == "complete"
     run = harness.load(only_run(tmp_path))
@@ -136,7 +144,7 @@ def test_a_run_is_complete_and_every_planned_item_is_one_row(
 def test_limits_in_force_are_those_asked_for_in_every_placement(command: list[str], tmp_path: Path) -> None:
     words = [*command, "--engine", "docker", "--json"]
     done = subprocess.run(words, check=False, timeout=120, capture_output=True, text=True)
-    assert done.returncode == unless_noisy(harness.load(only_run(tmp_path)), 0), done.stderr
+    assert done.returncode == 0, done.stderr
     manifest = harness.load(only_run(tmp_path)).manifest
     assert manifest["warnings"] == []
     assert manifest["image"]["reference"].startswith("placement-harness/thumbnail:")
@@ -192,7 +200,7 @@ def test_a_harness_killed_outright_leaves_a_folder_that_loads_and_doctor_cleans_
 def test_without_docker_the_first_line_says_so_and_how_to_get_it(command: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"DOCKER_HOST": "unix:///nonexistent.sock"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
-    assert done.returncode == unless_noisy(harness.load(only_run(tmp_path)), 0), done.stderr
+    assert done.returncode == 0, done.stderr
     first = done.stdout.splitlines()[0]
     assert "NOT used" in first
     assert "scripts/docker.sh" in first
@@ -215,7 +223,7 @@ def test_the_same_seed_plans_the_same_run(command: list[str], tmp_path: Path) ->
         done = subprocess.run(chosen, check=False, capture_output=True, text=True, timeout=60)
         (folder,) = out.iterdir()
         run = harness.load(folder)
-        assert done.returncode == unless_noisy(run, 0), done.stderr
+        assert done.returncode == 0, done.stderr
         rows = run.attempts.sort_values(["phase", "sequence"])
         seen.append((run.manifest["order"], rows.item.tolist(), run.manifest["corpus"]["digest"]))
     assert seen[0] == seen[1]
@@ -252,24 +260,26 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert "Example:" in done.stdout
 
 
-def unless_noisy(run: Run, code: int) -> int:
-    """The exit code to expect: with a single block, one cell that this machine's noise has spoilt makes it 4."""
-    return code if analysis.usable(run) else 4
-
-
 def run_tiny(
     command: list[str], tmp_path: Path, *options: str, more: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """On the process engine, with the service alone: the quickest whole run there is. Again if noise spoilt it."""
+    """On the process engine, with the service alone: the quickest whole run there is."""
     (tmp_path / "tiny.toml").write_text(more + SCENARIO.format(blocks=1))
     words = [*command, "--engine", "process", "--placements", "service", *options]
-    for _ in range(4):
-        shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
-        if done.returncode != 4:
-            return done
-        assert not analysis.usable(harness.load(only_run(tmp_path)))
-    raise AssertionError("this machine is too noisy: four runs were invalid")
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_run_without_a_valid_cell_ends_with_4_whatever_its_objectives(
+    command: list[str], tmp_path: Path
+) -> None:
+    command[2] = BEGIN.format(others=-1)
+    done = run_tiny(command, tmp_path, "--json", more='objectives = ["memory_peak_bytes < 1000"]\n')
+    assert done.returncode == 4, done.stderr
+    run = harness.load(only_run(tmp_path))
+    assert run.complete, "what was measured is there all the same"
+    floor = [*command, "--engine", "process", "--placement", "service"]
+    floor[floor.index("run")] = "aa"
+    assert subprocess.run(floor, capture_output=True, check=False, timeout=120).returncode == 4
 
 
 @pytest.mark.parametrize(
@@ -327,7 +337,7 @@ def test_aa_states_the_floor_of_two_identical_arms(command: list[str], tmp_path:
     words[words.index("run")] = "aa"
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     run = harness.load(only_run(tmp_path))
-    assert done.returncode == unless_noisy(run, 0), done.stderr
+    assert done.returncode == 0, done.stderr
     assert "noise floor" in done.stdout
     assert set(run.manifest["arms"]) == {"service", "service-aa"}
 

@@ -20,6 +20,7 @@ from harness.cost.model import CostModel
 
 SLOWER = {"twice": 0.5, "half": 2.0}
 HALVINGS = 7
+BEYOND = 1.02
 # Ranges that are told one by one where costs cross often.
 TOLD = 3
 NAN = float("nan")
@@ -34,7 +35,7 @@ class Flip:
     or the price of now, MB, or local seconds of one AWS second.
 
     Where costs cross often it does so off and on, and for good from `stays` on: NaN if it does not stay to the end of
-    what is looked at. `to` is empty where the best meets a limit and nothing else is left.
+    what is looked at. With `limit` the best cannot go on at `at`; then `to` is empty where nothing else is left.
     """
 
     over: str
@@ -44,6 +45,7 @@ class Flip:
     high: float
     to: str
     text: str
+    limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,11 @@ def _duration(model: CostModel, names: list[str], table: pd.DataFrame, items: fl
     curves = {name: model.duration_curve(model.option(name), items) for name in names}
     limits = {name: limit(model, model.option(name), table) for name in names}
     found = {name: each for name, each in limits.items() if each is not None}
-    yield from _along(axis, names[0], curves, model.drawn_duration_curves(items), found)
+    demanded = not table.empty
+    for each in _along(axis, names[0], curves, model.drawn_duration_curves(items), found):
+        # Along the curves tasks are as busy as now, which an objective may forbid where items take longer.
+        if isinstance(each, Hold) or each.limit or not demanded or _confirmed(model, items, each):
+            yield each
 
 
 def _memory(model: CostModel, names: list[str], items: float) -> Iterator[Flip | Hold]:
@@ -165,7 +171,9 @@ def _limited(axis: _Axis, best: str, own: Limit, curves: Curves, limits: Mapping
     to = min(left, key=lambda name: float(curves[name].after(own.at)), default="")
     then = f"then {to} is the cheapest" if to else "then nothing else of this run is left"
     where = f"{axis.lead} more than {axis.number(own.at)}{axis.trail(own.at)}"
-    return Flip(axis.over, own.at, own.at, NAN, NAN, to, f"{where} {best} is ruled out: {own.why}; {then}")
+    return Flip(
+        axis.over, own.at, own.at, NAN, NAN, to, f"{where} {best} is ruled out: {own.why}; {then}", True
+    )
 
 
 def _most(limits: Mapping[str, Limit], name: str) -> float:
@@ -247,6 +255,11 @@ def _speed(model: CostModel, best: str, items: float) -> Iterator[Flip | Hold]:
         yield Flip("speed", speed, NAN, NAN, NAN, to, text)
     if holds:
         yield Hold("speed", f"{best} stays the advice if AWS is of another speed: {', '.join(holds)}")
+
+
+def _confirmed(model: CostModel, items: float, flip: Flip) -> bool:
+    """Whether a little beyond the place the other one is advised indeed."""
+    return _advised(model, items, flip.at * (BEYOND if flip.at > 1 else 1 / BEYOND)) == flip.to
 
 
 def _advised(model: CostModel, items: float, slower: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis import units
 from harness.analysis.cells import arms, block_cpu, block_medians, phases
 from harness.analysis.once import once
 from harness.runs import Run
@@ -124,7 +125,7 @@ def _verdict(found: Interval, blocks: int, floor: float, metric: Metric) -> tupl
 def why_no_claim(found: Interval, blocks: int, floor: float) -> str:
     """Why no difference may be claimed of a ratio over so many blocks; empty where one may."""
     if blocks < MIN_BLOCKS_FOR_CLAIM:
-        return f"{blocks} valid blocks, and a claim takes {MIN_BLOCKS_FOR_CLAIM}"
+        return f"{units.many(blocks, 'valid block')}, and a claim takes {MIN_BLOCKS_FOR_CLAIM}"
     if math.isnan(floor):
         return "without an A/A arm the noise floor is unknown"
     if not found.excludes(1.0):

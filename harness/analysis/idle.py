@@ -11,6 +11,8 @@ from harness.analysis.once import once
 from harness.rows import NO_BLOCK
 from harness.runs import Run
 
+# What the containers of a placement are called.
+CONTAINERS = {"function": "environments", "batch": "jobs", "service": "tasks"}
 COLUMNS = ["arm", "part", "containers", "observed_s", "cpu_cores", "memory_bytes"]
 # Less than this of one container's idle time says nothing.
 LEAST_S = 0.5
@@ -21,7 +23,7 @@ NOTHING = np.empty((0, 2), dtype=np.int64)
 
 @once
 def idle(run: Run) -> pd.DataFrame:
-    """One row for each arm and part (`tasks`, or `load balancer`) that was seen idle: COLUMNS.
+    """One row for each arm and part (one of CONTAINERS, or `load balancer`) that was seen idle: COLUMNS.
 
     Idle are the times between two readings of a container in which its arm had no item, sent or in hand.
     `observed_s` sums them over containers, `containers` is how many there were at once, at the mean; `cpu_cores` and
@@ -35,8 +37,9 @@ def idle(run: Run) -> pd.DataFrame:
     samples = samples[samples["at_ns"].between(samples["ready_ns"], samples["over_ns"])]
     busy = _busy(run)
     rows = []
-    for name in arms(run):
-        for part, samples_arm in (("tasks", name), ("load balancer", name + BALANCER)):
+    for name, about in arms(run).items():
+        containers = CONTAINERS.get(about["placement"], "containers")
+        for part, samples_arm in ((containers, name), ("load balancer", name + BALANCER)):
             spans = [
                 _idle_spans(own, busy.get((int(own["block"].iloc[0]), name), NOTHING))
                 for _, own in samples[samples["arm"] == samples_arm].groupby(["block", "container"])

@@ -9,8 +9,9 @@ from harness.analysis.cells import CELL, valid_items
 from harness.runs import Run
 
 COLUMNS = ["phase", "arm", "at_s", "items_per_s", "low", "high"]
-LEAST_BINS, MOST_BINS = 24, 80
+# With fewer items a step its height would be that of one item over a short time, not a rate that was kept up.
 ITEMS_PER_BIN = 3
+LEAST_BINS, MOST_BINS = 4, 80
 # Ends a curve when hardly any block still has items to finish: a last straggler would stretch the axis of all.
 LAST = 0.999
 

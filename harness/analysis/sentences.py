@@ -12,6 +12,7 @@ from harness.analysis.records import records
 from harness.analysis.steadiness import steadiness
 from harness.analysis.summary import cold_and_warm, summarise
 from harness.runs import Run
+from harness.statistics import min_count
 
 
 def sentences(run: Run) -> list[str]:
@@ -46,23 +47,36 @@ def _phase(run: Run, summary: pd.DataFrame, phase: str) -> str:
     rows = summary[(summary["phase"] == phase) & (summary["ok"] > 0) & ~summary["arm"].isin(duplicates)]
     if rows.empty:
         return f"In phase {phase} no item was finished."
-    ranked = rows.sort_values("latency_p50_s")
+    few = rows[rows["latency_p50_s"].isna()]
+    ranked = rows.drop(few.index).sort_values("latency_p50_s")
+    if ranked.empty:
+        counts = ", ".join(f"{row.ok} by {row.arm}" for row in records(few))
+        return f"Phase {phase}: too few items were done for a median, which takes {min_count(0.5)}: {counts}."
     best = ranked.iloc[0]
     opening = (
         f"Phase {phase}: the median item was done in {units.duration(best['latency_p50_s'])} by {best['arm']}"
     )
-    if len(ranked) == 1:
-        return f"{opening}."
     against = compare(run, str(best["arm"]))
     against = against[(against["phase"] == phase) & (against["metric"] == LATENCY.name)].set_index("arm")
     others = [_other(against.loc[arm], arm) for arm in ranked["arm"].iloc[1:] if arm in against.index]
-    return f"{opening}; {'; '.join(others)}." if others else f"{opening}."
+    others += [
+        f"{row.arm} did {units.many(row.ok, 'item')}, and a median takes {min_count(0.5)}"
+        for row in records(few)
+    ]
+    return "; ".join([opening, *others]) + "."
 
 
 def _other(row: pd.Series, arm: str) -> str:
     """One arm against the quickest."""
-    interval = f"{units.ratio(row['ratio_low'])} to {units.ratio(row['ratio_high'])}"
-    figure = f"{units.ratio(row['ratio'])} times as long ({interval}, {int(row['blocks'])} blocks)"
+    if pd.isna(row["ratio"]):
+        return f"{arm} is not compared, as no valid block has both"
+    blocks = units.many(int(row["blocks"]), "block")
+    # One block has no interval.
+    interval = (
+        "" if pd.isna(row["ratio_low"])
+        else f"{units.ratio(row['ratio_low'])} to {units.ratio(row['ratio_high'])}, "
+    )  # fmt: skip
+    figure = f"{units.ratio(row['ratio'])} times as long ({interval}{blocks})"
     if row["verdict"] == TOO_FEW:
         return f"{arm} took {figure}, which is no claim yet: {row['reason']}"
     if row["verdict"] == NO_DIFFERENCE:

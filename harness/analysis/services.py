@@ -12,9 +12,15 @@ from harness.runs import Run
 
 COLUMNS = ["block", "arm", "at_s", "what", "why"]
 KINDS = {
-    "deployment_started", "deployment_completed", "deployment_failed", "deployment_rolled_back", "scaled",
-    "burst_limited", "burst_restored", "balancer_ended", "balancer_restarted", "balancer_failed", "port_taken",
+    "deployment_started", "deployment_completed", "deployment_failed", "deployment_rolled_back",
+    "deployment_unfinished", "scaled", "task_unhealthy", "service_watch_failed", "burst_limited", "burst_restored",
+    "burst_not_enforced", "balancer_ended", "balancer_restarted", "balancer_failed", "port_taken",
 }  # fmt: skip
+TITLES = {
+    "deployment_unfinished": "a deployment was not finished",
+    "task_unhealthy": "a task was found unhealthy",
+    "service_watch_failed": "what scales, deploys or limits the service failed",
+}
 REPLACED = "STOPPED"
 IN_ORDER = ("the service is closed", "takes its place", "more tasks than are desired")
 
@@ -43,20 +49,20 @@ def service_log(run: Run) -> pd.DataFrame:
 
 def told(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
     """What happened and why, in words."""
-    reason = str(detail.get("reason", ""))
+    reason, title = str(detail.get("reason", "")), TITLES.get(kind, kind.replace("_", " "))
     if kind == "task_state":
         ended = detail["state"] == REPLACED and reason and not reason.endswith(IN_ORDER)
         return ("a task ended and was replaced", reason) if ended else None
     if kind == "scaled":
         change = f"scaled {detail['direction']} from {detail['before']} to {detail['after']} tasks"
-        row = f"{detail['value']:.3g} in each of {detail['periods']} periods"
-        return change, f"{detail['metric']} was {row}, target {detail['target']:g}"
-    if kind == "deployment_unfinished":
-        return "a deployment was not finished", reason
-    if kind.startswith("deployment_"):
+        side = "above the target" if detail["direction"] == "out" else "below 0.9 of the target"
+        row = f"{detail['value']:.3g} on average over {detail['periods']} periods, all {side}"
+        return change, f"{detail['metric']} was {row} of {detail['target']:g}"
+    if kind.startswith("deployment_") and kind not in TITLES:
         state = kind.removeprefix("deployment_").replace("_", " ")
         counts = f"{detail['running']} of {detail['desired']} tasks running"
         return f"deployment of revision {detail['revision']} {state}", reason or counts
     if kind.startswith("burst_"):
-        return f"{kind.replace('_', ' ')} to {detail['vcpu']:g} vCPU", "credits are assumed"
-    return kind.replace("_", " "), reason or str(detail.get("printed", ""))
+        limit = f" to {detail['vcpu']:g} vCPU" if "vcpu" in detail else ""
+        return title + limit, reason or "credits are assumed"
+    return title, reason or str(detail.get("printed", ""))

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.analysis.containers import lives
+from harness.analysis.containers import killed_for_memory, lives, spells
 from harness.analysis.services import service_log
-from harness.rows import NO_BLOCK, Outcome
+from harness.rows import NO_BLOCK
 from harness.runs import Run
 
 # What makes a block worth showing, and its mark: by the event's kind.
@@ -31,7 +31,8 @@ MOST_MARKS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """`spans` (SPAN_COLUMNS) are the lives of containers, running or frozen; a lane is free again once one ended.
+    """`spans` (SPAN_COLUMNS) are the lives of containers, running or frozen, with a gap where one was down until it was
+    started again; a lane is free again once one ended for good.
     `marks` (MARK_COLUMNS) are what happened, `use` (USE_COLUMNS) sums over the containers of an arm, in even steps.
     Seconds count from when the arm began.
     """
@@ -53,15 +54,15 @@ def timeline(run: Run, arms: list[str]) -> Timeline | None:
     events = events[events["arm"].isin(arms)]
     began = events[events["kind"] == "arm_started"].groupby("arm")["at_ns"].min()
     began = began.reindex(arms).fillna(events.groupby("arm")["at_ns"].min())
-    found = lives(events)
-    found["start_s"] = _since(found["started_ns"], found["arm"], began)
-    found["end_s"] = _since(found["ended_ns"], found["arm"], began)
-    found = found.sort_values(["arm", "start_s"], ignore_index=True)
-    found["lane"] = np.concatenate([_lanes(own) for _, own in found.groupby("arm")])
+    whole = _in_seconds(lives(events), began).sort_values(["arm", "start_s"], ignore_index=True)
+    whole["lane"] = np.concatenate([_lanes(own) for _, own in whole.groupby("arm")])
+    lanes = dict(zip(whole["container"], whole["lane"], strict=True))
+    found = _in_seconds(spells(events), began).sort_values(["arm", "start_s"], ignore_index=True)
+    found["lane"] = found["container"].map(lanes)
     end_s = float(found["end_s"].max())
     spans = _frozen(found, events, began, end_s)
     return Timeline(
-        block, spans, _marks(run, block, events, began, found), _use(run, block, found, began, end_s)
+        block, spans, _marks(run, block, events, began, lanes), _use(run, block, found, began, end_s)
     )
 
 
@@ -77,10 +78,18 @@ def _block(run: Run, arms: list[str]) -> int | None:
     log = service_log(run)
     happened = pd.concat([
         run.events.loc[run.events["kind"].isin(MARKS).to_numpy(), "block"],
-        run.attempts.loc[(run.attempts["outcome"] == Outcome.OUT_OF_MEMORY).to_numpy(), "block"],
+        killed_for_memory(run.events)["block"],
         log.loc[log["arm"].isin(arms), "block"],
     ]).value_counts()  # fmt: skip
     return int(max(measured, key=lambda block: (int(happened.get(block, 0)), -block)))
+
+
+def _in_seconds(table: pd.DataFrame, began: pd.Series) -> pd.DataFrame:
+    """The same with `start_s` and `end_s`, since each arm began."""
+    return table.assign(
+        start_s=_since(table["started_ns"], table["arm"], began),
+        end_s=_since(table["ended_ns"], table["arm"], began),
+    )
 
 
 def _since(at_ns: pd.Series, arms: pd.Series, began: pd.Series) -> NDArray[np.float64]:
@@ -109,8 +118,11 @@ def _frozen(found: pd.DataFrame, events: pd.DataFrame, began: pd.Series, end_s: 
     for life in found.itertuples():
         at_s, frozen_since = float(str(life.start_s)), None
         own = by_container.get(str(life.container))
+        ended = float(str(life.end_s))
         for turn in own.itertuples() if own is not None else ():
             when = float(str(turn.at_s))
+            if not at_s <= when <= ended:
+                continue
             if turn.kind == "container_frozen":
                 frozen_since = when
             elif frozen_since is not None:
@@ -118,7 +130,6 @@ def _frozen(found: pd.DataFrame, events: pd.DataFrame, began: pd.Series, end_s: 
                     rows += [(life, "running", at_s, frozen_since), (life, "frozen", frozen_since, when)]
                     at_s = when
                 frozen_since = None
-        ended = float(str(life.end_s))
         if frozen_since is not None and ended - frozen_since > LEAST_SHARE * end_s:
             rows += [(life, "running", at_s, frozen_since), (life, "frozen", frozen_since, ended)]
         else:
@@ -129,23 +140,21 @@ def _frozen(found: pd.DataFrame, events: pd.DataFrame, began: pd.Series, end_s: 
     )
 
 
-def _marks(run: Run, block: int, events: pd.DataFrame, began: pd.Series, found: pd.DataFrame) -> pd.DataFrame:
-    lanes = dict(zip(found["container"], found["lane"], strict=True))
-    ends = dict(zip(found["container"], found["end_s"], strict=True))
+def _marks(
+    run: Run, block: int, events: pd.DataFrame, began: pd.Series, lanes: dict[str, int]
+) -> pd.DataFrame:
+    """What happened in the block, each at its own time."""
+    marked = events[events["kind"].isin(MARKS)]
+    killed = killed_for_memory(events)
+    happened = pd.concat([
+        marked.assign(what=marked["kind"].map(MARKS), why=marked["detail"]),
+        killed.assign(what="killed for its memory", why=killed["container"]),
+    ])  # fmt: skip
     rows = [
         (str(each.arm), lanes.get(str(each.container), 1), (int(str(each.at_ns)) - began[str(each.arm)]) / 1e9,
-         MARKS[str(each.kind)], str(each.detail)[:200])
-        for each in events[events["kind"].isin(MARKS)].itertuples()
+         str(each.what), str(each.why)[:200])
+        for each in happened.itertuples()
     ]  # fmt: skip
-    tries = run.attempts
-    killed = tries[((tries["block"] == block) & (tries["outcome"] == Outcome.OUT_OF_MEMORY)).to_numpy()]
-    rows += [
-        (arm, lanes[container], ends[container], "killed for its memory", container)
-        for arm, container in dict.fromkeys(
-            zip(killed["arm"].astype(str), killed["container"].astype(str), strict=True)
-        )
-        if container in lanes
-    ]
     ready = events[events["kind"] == "arm_ready"].groupby("arm")["at_ns"].min()
     log = service_log(run)
     for each in log[(log["block"] == block) & log["arm"].isin(began.index)].itertuples():
@@ -162,7 +171,9 @@ def _use(run: Run, block: int, found: pd.DataFrame, began: pd.Series, end_s: flo
     samples = run.samples[(run.samples["block"] == block).to_numpy()].astype({"arm": str, "container": str})
     samples = samples[samples["container"].isin(found["container"])].sort_values(["container", "at_ns"])
     samples = samples.assign(step=(_since(samples["at_ns"], samples["arm"], began) // step_s).astype(int))
-    samples["used_s"] = samples.groupby("container")["cpu_s"].diff().fillna(samples["cpu_s"]).clip(lower=0)
+    # A container that is started again counts from nothing.
+    used_s = samples.groupby("container")["cpu_s"].diff()
+    samples["used_s"] = used_s.where(used_s >= 0, samples["cpu_s"])
     each = samples.groupby(["arm", "container", "step"]).agg(
         used_s=("used_s", "sum"), memory=("memory_bytes", "mean")
     )

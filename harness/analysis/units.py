@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 NONE = "-"
 KIB = 1024
@@ -71,6 +72,16 @@ def percent(fraction: float | None) -> str:
 def ratio(value: float | None) -> str:
     """1.23, 15.2, 230: three digits."""
     return NONE if _missing(value) else digits(value)
+
+
+def bounded(text: Callable[[float], str], value: float, low: float, high: float) -> str:
+    """587 ms (554 ms to 625 ms); the figure alone where it has no interval."""
+    return text(value) if _missing(low) or _missing(high) else f"{text(value)} ({text(low)} to {text(high)})"
+
+
+def many(count: int, noun: str) -> str:
+    """1 block, 12 blocks."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def digits(value: float | None, count: int = 3) -> str:

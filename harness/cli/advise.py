@@ -4,62 +4,39 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 
 import click
 
+from harness.cli.exits import FAILED, leave
+from harness.cli.options import defaulted, json_option, run_folder_argument
+from harness.cli.output import print_json
+
 WIDTH = 110
 
 
 @click.command()
-@click.argument("run_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@run_folder_argument
 @click.option(
     "--items-per-month", type=float, help="The load, 1 to 10 billion; else the run's own rate, all month."
 )
-@click.option(
-    "--free-tier/--no-free-tier",
-    default=False,
-    show_default=True,
-    help="Whether the free tier is still unused.",
-)
+@defaulted("--free-tier/--no-free-tier", default=False, help="Whether the free tier is still unused.")
 @click.option(
     "--speed-factor",
     type=click.FloatRange(0.001, 1000),
     help="Seconds on AWS for each second here; the scenario's if not given.",
 )
-@click.option(
-    "--shape",
-    type=click.Choice(["even", "diurnal"]),
-    default="even",
-    show_default=True,
-    help="How items come over a day.",
+@defaulted(
+    "--shape", type=click.Choice(["even", "diurnal"]), default="even", help="How items come over a day."
 )
-@click.option(
-    "--hours",
-    type=click.IntRange(1, 24),
-    default=24,
-    show_default=True,
-    help="Hours of a day in which they come.",
-)
+@defaulted("--hours", type=click.IntRange(1, 24), default=24, help="Hours of a day in which they come.")
 @click.option("--parts", is_flag=True, help="Print each part of the month too, with its sum written out.")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the advice and all parts of the month as JSON and nothing else.",
-)
+@json_option("advice and all parts of the month")
 def advise(
-    run_folder: Path,
-    items_per_month: float | None,
-    free_tier: bool,
-    speed_factor: float | None,
-    shape: str,
-    hours: int,
-    parts: bool,
-    as_json: bool,
-) -> None:
+    run_folder: Path, items_per_month: float | None, free_tier: bool, speed_factor: float | None, shape: str,
+    hours: int, parts: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Tell which placement RUN_FOLDER speaks for, at what size, why, how sure that is, and where the answer flips.
 
     The exit code is 1 where none can be advised.
@@ -75,7 +52,6 @@ def advise(
     from harness.advice import parts as month
     from harness.advice.question import Question
     from harness.advice.words import paragraphs
-    from harness.cli import FAILED
     from harness.cost.book import PriceError
     from harness.cost.terms import Shape
     from harness.runs import RunError
@@ -88,12 +64,12 @@ def advise(
     except (RunError, PriceError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(harness.advice.as_json(found) | {"parts": month.as_json(bill)}, indent=2))
+        print_json(harness.advice.as_json(found) | {"parts": month.as_json(bill)})
     else:
         further = month.paragraphs(bill, found.items_per_month) if parts else []
         _print([*paragraphs(found), *further])
     if found.best is None:
-        click.get_current_context().exit(FAILED)
+        leave(FAILED)
 
 
 def _print(paragraphs: list[tuple[str, list[str]]]) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import click
 
+from harness.cli.exits import USAGE, failing
+from harness.cli.options import FOLDER_THERE
+
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_folder", metavar="RUN", type=FOLDER_THERE)
 @click.option(
     "--format",
     "form",
@@ -37,13 +40,11 @@ def export(run_folder: Path, form: str, names: tuple[str, ...], out: Path | None
       harness export results/example --format xlsx --out example.xlsx
       harness export results/example --format parquet --table attempts --out attempts.parquet
     """
-    from harness import cli, load
+    from harness import load
     from harness.export import ExportError
     from harness.export import export as write
     from harness.runs import RunError
 
-    try:
+    with failing(USAGE, RunError, ExportError):
         paths = write(load(run_folder), form, names, out)
-    except (RunError, ExportError) as error:
-        cli._fail(str(error), cli.USAGE)
     click.echo("\n".join(str(path) for path in paths))

@@ -5,9 +5,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from harness.cli.exits import FAILED, INTERRUPTED, USAGE, fail, failing
+from harness.cli.options import FOLDER, defaulted
+from harness.cli.report import report_on
+from harness.cli.starting import carry_out, request_for, scenario_asked
 
 if TYPE_CHECKING:
     from harness.gallery import Page
@@ -18,18 +23,8 @@ OUT = Path("results/gallery")
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--build", is_flag=True, help="Run nothing: build from the newest run of each in OUT.")
-@click.option(
-    "--docs",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write the pages and pictures here as well, such as docs/gallery.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=OUT,
-    show_default=True,
-    help="Where runs, pages and the index page go.",
-)
+@click.option("--docs", type=FOLDER, help="Write the pages and pictures here as well, such as docs/gallery.")
+@defaulted("--out", type=FOLDER, default=OUT, help="Where runs, pages and the index page go.")
 def gallery(names: tuple[str, ...], build: bool, docs: Path | None, out: Path) -> None:
     """Run the lines of "Batch vs Lambda" one after the other (or those called NAMES), and build the index page.
 
@@ -42,23 +37,20 @@ def gallery(names: tuple[str, ...], build: bool, docs: Path | None, out: Path) -
       harness gallery burst trickle
       harness gallery --build --docs docs/gallery
     """
-    from harness import cli
     from harness.gallery import pages
     from harness.gallery.build import make_card, newest_run, write_index, write_pages
     from harness.gallery.figures import GalleryError
 
     known = pages()
     if unknown := [name for name in names if name not in known]:
-        cli._fail(f"no page {unknown[0]!r}: allowed are {', '.join(known)}", cli.USAGE)
+        fail(f"no page {unknown[0]!r}: allowed are {', '.join(known)}", USAGE)
     chosen = {name: page for name, page in known.items() if not names or name in names}
     states = {} if build else {name: _run(page, out) for name, page in chosen.items()}
     found = {name: newest_run(out, page.scenario) for name, page in known.items()}
-    try:
+    with failing(FAILED, GalleryError):
         cards = [make_card(known[name], run) for name, run in found.items() if run is not None]
-    except GalleryError as error:
-        cli._fail(str(error), cli.FAILED)
     if not cards:
-        cli._fail(f"{out}: no complete run of any page", cli.FAILED)
+        fail(f"{out}: no complete run of any page", FAILED)
     write_pages(cards, out)
     click.echo(f"Index: {write_index(cards, out)}")
     if docs is not None:
@@ -66,39 +58,31 @@ def gallery(names: tuple[str, ...], build: bool, docs: Path | None, out: Path) -
     missed = [card.page.name for card in cards if card.page.name in chosen and not card.shown]
     missed += [name for name in chosen if found[name] is None or states.get(name, "complete") != "complete"]
     if missed:
-        cli._fail(f"not shown: {', '.join(dict.fromkeys(missed))}", cli.FAILED)
+        fail(f"not shown: {', '.join(dict.fromkeys(missed))}", FAILED)
 
 
 def _run(page: Page, out: Path) -> str:
     """Carry out its scenario, and report; how it ended. Exits where it was interrupted."""
-    from harness import cli, scenario
-
     click.echo(f"== {page.title}")
     if page.image:
         _make_image()
-    chosen = scenario.load(scenario.find(page.scenario)).model_copy(
-        update={"blocks": page.blocks, "aa": None}
-    )
-    nothing: dict[str, Any] = {"corpus": None, "precision": None, "budget": None}
-    folder, state = cli._carry_out(chosen, engine="docker", out=out, quiet=False, **nothing)
-    cli._report(folder, as_json=False)
+    chosen = scenario_asked(page.scenario, repeat=page.blocks).model_copy(update={"aa": None})
+    folder, state = carry_out(request_for(chosen, "docker", None, out), quiet=False)
+    report_on(folder, as_json=False)
     if state == "interrupted":
-        cli._fail("interrupted; the index page was not built", cli.INTERRUPTED)
+        fail("interrupted; the index page was not built", INTERRUPTED)
     return state
 
 
 def _make_image() -> None:
-    from harness import cli
     from harness.engines.base import EngineError
     from harness.engines.docker import connect
     from harness.engines.node_image import ensure_node_image
     from harness.gallery import NODE
 
-    try:
+    with failing(FAILED, EngineError):
         client = connect()
         try:
             ensure_node_image(client, NODE, click.echo)
         finally:
             client.close()
-    except EngineError as error:
-        cli._fail(str(error), cli.FAILED)

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 SHOWN = "harness.shown"
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER_THERE = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+# One whose help tells its default.
+defaulted = partial(click.option, show_default=True)
+run_folder_argument = click.argument("run_folder", type=FOLDER_THERE)
+placements_option = click.option("--placements", help="Only these, separated by commas.")
+
+
+def json_option(what: str = "result") -> Callable[[Any], Any]:
+    """`--json`, which goes to the command as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print the {what} as JSON and nothing else.")
 
 
 @dataclass(slots=True)
@@ -32,25 +47,14 @@ def _show(context: click.Context, parameter: click.Parameter, value: bool) -> No
 
 
 ENGINE_OPTIONS = [
-    click.option(
+    defaulted(
         "--engine",
         type=click.Choice(["auto", "docker", "process"]),
         default="auto",
-        show_default=True,
         help="What runs the work; auto takes Docker where its daemon answers.",
     ),
-    click.option(
-        "--corpus",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of your own inputs, in place of the corpus.",
-    ),
-    click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("results"),
-        show_default=True,
-        help="Where the run folder goes.",
-    ),
+    click.option("--corpus", type=FOLDER_THERE, help="Folder of your own inputs, in place of the corpus."),
+    defaulted("--out", type=FOLDER, default=Path("results"), help="Where the run folder goes."),
     click.option(
         "--live/--no-live",
         default=True,

@@ -1,20 +1,25 @@
 """`harness prices`: the price book, shown and refreshed."""
 
-# ruff: noqa: PLC0415  (as in harness/cli/__init__.py)
+# ruff: noqa: PLC0415  (`harness --help` has to answer at once, and boto3 takes a while)
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from harness.cli.exits import FAILED, USAGE, failing
+from harness.cli.options import FOLDER, defaulted, json_option
+from harness.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.cost.book import Price, PriceBook
     from harness.cost.update import Refresh
+
+region_option = defaulted("--region", default="us-east-1", help="Of which region.")
 
 
 @click.group()
@@ -30,8 +35,8 @@ def prices() -> None:
 
 @prices.command()
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--region", default="us-east-1", show_default=True, help="Of which region.")
-@click.option("--json", "as_json", is_flag=True, help="Print the prices as JSON and nothing else.")
+@region_option
+@json_option("prices")
 def show(keys: tuple[str, ...], region: str, as_json: bool) -> None:
     """Show the prices of a region, or those with the given KEYs, with source, dates and status.
 
@@ -42,43 +47,41 @@ def show(keys: tuple[str, ...], region: str, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from harness.cli import USAGE, _console, _fail
     from harness.cost.book import PriceError, load_book
     from harness.cost.catalogue import catalogue
     from harness.cost.update import as_data
 
-    try:
+    with failing(USAGE, PriceError):
         book = load_book(region)
         chosen = [book.entry(key) for key in keys or book.prices]
-    except PriceError as error:
-        _fail(str(error), USAGE)
     today = datetime.now(UTC).date()
     missing = [] if keys else [key for key in catalogue() if key not in book.prices]
     if as_json:
         entries = {price.key: as_data(price) for price in chosen}
         about = {"region": book.region, "retrieved": book.date, "age_days": book.age_days(today)}
         told = about | {"stale": book.stale(today), "currency": "USD", "prices": entries, "missing": missing}
-        click.echo(json.dumps(told, indent=2))
+        print_json(told)
         return
-    console = _console()
-    console.print(_heading(book, stale=book.stale(today), age_days=book.age_days(today)), style="bold")
-    console.print(_table(chosen))
+    screen = console()
+    screen.print(_heading(book, stale=book.stale(today), age_days=book.age_days(today)), style="bold")
+    screen.print(_table(chosen))
     for line in _footnotes(chosen):
-        console.print(line, markup=False, highlight=False)
+        screen.print(line, markup=False, highlight=False)
     if missing:
-        console.print(f"No figure was found for {region} of: {', '.join(missing)}", markup=False)
+        screen.print(f"No figure was found for {region} of: {', '.join(missing)}", markup=False)
 
 
 @prices.command()
-@click.option("--region", default="us-east-1", show_default=True, help="Of which region.")
+@region_option
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--keep", multiple=True, metavar="KEY", help="Keep the old price of this key; may be repeated.")
 @click.option("--anonymous", is_flag=True, help="Use no credentials, even if there are any.")
 @click.option("--list-url", help="Where the price list is, if not at AWS: a mirror.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path),
+    "--out",
+    type=FOLDER,
     help="Folder for the new book, if not the harness's own, the only one that runs are priced from.",
-)  # fmt: skip
+)
 def update(
     region: str, dry_run: bool, keep: tuple[str, ...], anonymous: bool, list_url: str | None, out: Path | None
 ) -> None:
@@ -97,35 +100,36 @@ def update(
 
     import boto3
 
-    from harness.cli import FAILED, USAGE, _console, _fail
     from harness.cost.book import PriceError, load_book
     from harness.cost.catalogue import PRICES
     from harness.cost.update import refresh, save
     from harness.cost.update.bulk import LIST_URL
     from harness.cost.update.refresh import check
 
-    try:
+    with failing(USAGE, PriceError):
         old = load_book(region)
         check(region, keep)
-    except PriceError as error:
-        _fail(str(error), USAGE)
-    try:
+    with failing(FAILED, PriceError, OSError, saying="no book was written:\n"):
         session = None if anonymous else boto3.Session()
         found = refresh(old, datetime.now(UTC), session, list_url=list_url or LIST_URL, keep=keep)
         path = None if dry_run else save(found.new, out or PRICES)
-    except (PriceError, OSError) as error:
-        _fail(f"no book was written:\n{error}", FAILED)
-    console = _console()
+    _print_outcome(found, path)
+
+
+def _print_outcome(found: Refresh, path: Path | None) -> None:
+    """What a refresh came to, and where its book is, if one was written."""
+    screen = console()
     changed = found.changed()
     if changed:
-        console.print(_diff(changed))
-    compared = len(found.new.prices) - len(changed) - len([key for key in found.kept if key in old.prices])
-    console.print(
-        f"{len(changed)} changed, {compared} as they were in the book of {old.date}", highlight=False
+        screen.print(_diff(changed))
+    kept = [key for key in found.kept if key in found.old.prices]
+    compared = len(found.new.prices) - len(changed) - len(kept)
+    screen.print(
+        f"{len(changed)} changed, {compared} as they were in the book of {found.old.date}", highlight=False
     )
     for line in _kept(found):
-        console.print(line, markup=False, highlight=False)
-    console.print(
+        screen.print(line, markup=False, highlight=False)
+    screen.print(
         f"written: {path}" if path else "dry run: nothing was written", markup=False, highlight=False
     )
 

@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.exits import FAILED, USAGE, failing
+from harness.cli.options import json_option
+from harness.cli.output import print_json
+from harness.cli.starting import scenario_asked
+
 if TYPE_CHECKING:
     from harness.engines.registry.hosting import Hosting
     from harness.scenario import Scenario
-
-FAILED, USAGE = 1, 2
 
 
 @click.command()
@@ -25,11 +27,8 @@ FAILED, USAGE = 1, 2
     help="HOST or HOST:PORT, in place of the scenario's; `local` starts one on loopback and only tells sizes.",
 )
 @click.option("--repository", help="Name of the repository there, in place of placement-harness/WORKLOAD.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
-@click.pass_context
-def push(
-    context: click.Context, scenario: str, address: str | None, repository: str | None, as_json: bool
-) -> None:
+@json_option()
+def push(scenario: str, address: str | None, repository: str | None, as_json: bool) -> None:
     """Push the image of SCENARIO to a registry; tells its digest, layers and compressed size.
 
     Logins are those of `docker login`; to Amazon ECR the harness logs in by itself, with your AWS credentials.
@@ -42,14 +41,11 @@ def push(
     from harness.engines.base import EngineError
     from harness.scenario import ScenarioError
 
-    try:
+    with failing(USAGE, ScenarioError), failing(FAILED, EngineError):
         pushed, reference = _push(scenario, address, repository, quiet=as_json)
-    except (ScenarioError, EngineError) as error:
-        click.echo(f"harness: {error}", err=True)
-        context.exit(USAGE if isinstance(error, ScenarioError) else FAILED)
     about = {"reference": reference, **pushed.describe()}
     if as_json:
-        click.echo(json.dumps(about, indent=2))
+        print_json(about)
         return
     click.echo(f"{reference}\n{pushed.image.digest}")
     for blob in pushed.image.layers:
@@ -63,7 +59,7 @@ def _push(name: str, address: str | None, repository: str | None, *, quiet: bool
     from harness.engines.image import ensure_image
     from harness.engines.registry.hosting import hosted
 
-    chosen = scenario.load(scenario.find(name))
+    chosen = scenario_asked(name)
     settings = _settings(chosen, address, repository)
 
     def say(message: str) -> None:

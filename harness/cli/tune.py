@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import run_options
+from harness.cli.exits import INVALID, OF_STATE, OK, USAGE, failing, leave
+from harness.cli.options import defaulted, json_option, placements_option, run_options
+from harness.cli.report import report_on
+from harness.cli.starting import carry_out, request_for, scenario_asked
 
 if TYPE_CHECKING:
     from harness.runs import Run
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("scenario")
-@click.option("--placements", help="Only these, separated by commas.")
+@placements_option
 @click.option(
     "--memory",
     help="Sizes of functions in MB, such as 128,512,1769. Without it: 128,256,512,1024,1769,3008.",
@@ -30,11 +33,10 @@ if TYPE_CHECKING:
     help="Sizes of jobs and tasks in vCPU, with or without their memory in MB, such as 0.25:512,1. Without it: "
     "0.25,0.5,1,2.",
 )
-@click.option(
+@defaulted(
     "--weight",
     type=click.FloatRange(0, 1),
     default=0.5,
-    show_default=True,
     help="What cost weighs in the balanced choice; time weighs the rest.",
 )
 @click.option(
@@ -44,36 +46,24 @@ if TYPE_CHECKING:
     help="Measure as few sizes as it takes to find the balanced one; the cheapest with --weight 1, the fastest with 0.",
 )
 @click.option("--phase", help="Whose items decide; the first phase that is not a drop, if not given.")
-@click.option(
+@defaulted(
     "--time",
     type=click.Choice(["latency", "handler"]),
     default="latency",
-    show_default=True,
     help="What is fast: an item from when it was due, or the work alone, as Lambda Power Tuning has it.",
 )
-@click.option(
+@defaulted(
     "--basis",
     type=click.Choice(["busy", "as-run"]),
     default="busy",
-    show_default=True,
     help="What is cheap: a size that has work all the time, or this very run.",
 )
 @run_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
-@click.pass_context
+@json_option()
 def tune(
-    context: click.Context,
-    /,
-    scenario: str,
-    placements: str | None,
-    repeat: int | None,
-    seed: int | None,
-    engine: Any,
-    corpus: Path | None,
-    out: Path,
-    as_json: bool,
-    **asked: Any,
-) -> None:
+    scenario: str, placements: str | None, repeat: int | None, seed: int | None, engine: Any, corpus: Path | None,
+    out: Path, as_json: bool, **asked: Any,
+) -> None:  # fmt: skip
     """Measure SCENARIO at several sizes: what each costs, how long it takes, and which to choose.
 
     With --search, --repeat is the number of blocks in each round of the search.
@@ -86,20 +76,17 @@ def tune(
       harness tune default --placements function --memory 128,256,512,1024,1769,3008 --repeat 10
       harness tune default --vcpu 0.25:512,0.5,1 --weight 0.8 --search
     """
-    from harness import cli, session
     from harness.scenario import ScenarioError
     from harness.tuning.rounds import SearchSizing, SweepSizing
 
-    try:
-        chosen = cli._scenario(scenario, placements, repeat, seed)
+    with failing(USAGE, ScenarioError):
+        chosen = scenario_asked(scenario, placements, repeat, seed)
         made, question = _asked(chosen, **asked)
-    except ScenarioError as error:
-        cli._fail(str(error), cli.USAGE)
     sizing = (SearchSizing if asked["is_search"] else SweepSizing)(made, question)
-    request = cli._request(made.scenario, engine, corpus, out, sizing=sizing, about=sizing.manifest())
-    folder, state = cli._begin(lambda watch: session.run(request, watch), quiet=as_json)
-    run = cli._report(folder, as_json=as_json)
-    context.exit(cli.EXIT_CODES[state] or (cli.OK if _judged(run) else cli.INVALID))
+    request = request_for(made.scenario, engine, corpus, out, sizing=sizing, about=sizing.manifest())
+    folder, state = carry_out(request, quiet=as_json)
+    run = report_on(folder, as_json=as_json)
+    leave(OF_STATE[state] or (OK if _judged(run) else INVALID))
 
 
 def _asked(

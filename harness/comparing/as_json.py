@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.comparing.comparison import Comparison
+from harness.comparing.sentences import sentences
 from harness.report.as_json import as_records
 
 
@@ -23,7 +24,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             for each in comparison.conditions
         ],
         "notes": comparison.notes,
-        "sentences": comparison.sentences(),
+        "sentences": sentences(comparison),
         "ratios": as_records(comparison.table),
         "fail_on": as_records(comparison.judged),
         "failed": comparison.failed,

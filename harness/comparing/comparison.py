@@ -12,7 +12,7 @@ import pandas as pd
 from harness.analysis import units
 from harness.analysis.cells import phases, usable
 from harness.comparing.conditions import Condition, differing
-from harness.comparing.ratios import IMPROVEMENT, REGRESSION, compared_arms, ratios
+from harness.comparing.ratios import compared_arms, ratios
 from harness.comparing.thresholds import Threshold, check_names, judge
 from harness.runs import Run
 
@@ -41,18 +41,6 @@ class Comparison:
     def failed(self) -> bool:
         """Whether a threshold says so."""
         return bool((self.judged["judgement"] == "failed").any())
-
-    def sentences(self) -> list[str]:
-        """What came out, one sentence a run."""
-        told = []
-        for label in self.labels[1:]:
-            own = self.table[self.table["run"] == label]
-            worse, better = (int((own["verdict"] == verdict).sum()) for verdict in (REGRESSION, IMPROVEMENT))
-            told.append(
-                f"{label} against {self.labels[0]}: {_count(worse, 'regression')}, {_count(better, 'improvement')}, "
-                f"and {len(own) - worse - better} of {len(own)} figures without a difference shown."
-            )
-        return told
 
 
 def compare_runs(runs: Sequence[Run], thresholds: Sequence[Threshold] = ()) -> Comparison:
@@ -124,6 +112,13 @@ def _absent(runs: Sequence[Run], labels: Sequence[str], shared: Sequence[list[st
     return told
 
 
+# Readers hold a comparison beside a report of the same run, and wonder.
+OTHER_FIGURES = (
+    "Base and other are medians over blocks (p95 and failures: of all items). A report pools the items of all blocks "
+    "and takes the highest memory of any, so its figures of the same run are somewhat different."
+)
+
+
 def _notes(runs: Sequence[Run], labels: Sequence[str], table: pd.DataFrame) -> list[str]:
     """How far to trust what follows."""
     told = []
@@ -142,7 +137,7 @@ def _notes(runs: Sequence[Run], labels: Sequence[str], table: pd.DataFrame) -> l
             f"{how} of the same number were given the same items and are compared in pairs, so that the mix of items "
             "is no part of the difference."
         )
-    return told
+    return [*told, OTHER_FIGURES]
 
 
 def _apart(base: Run, other: Run) -> str:
@@ -152,7 +147,3 @@ def _apart(base: Run, other: Run) -> str:
         return f" ({units.duration(abs((second - first).total_seconds()))} apart)"
     except (TypeError, ValueError):
         return ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -18,7 +18,7 @@ MISSING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing in which runs differ; `values` are one a run, "-" where a run has none."""
+    """One thing in which runs differ; `values` are one a run, as recorded, "-" where a run has none."""
 
     about: str
     what: str
@@ -68,6 +68,8 @@ def _conditions(run: Run, shared: list[str]) -> Iterator[tuple[tuple[str, str], 
     checked = validity(run)
     blocks = checked["block"].nunique()
     yield ("run", "state"), str(manifest.get("state") or MISSING)
+    seed = manifest.get("seed")
+    yield ("run", "seed"), MISSING if seed is None else str(seed)
     yield ("run", "blocks"), str(blocks)
     invalid = int((~checked["valid"]).sum())
     yield ("run", "invalid cells"), f"{invalid} of {len(checked)}" if invalid else "none"

@@ -1,8 +1,10 @@
-"""The forest plot: every ratio with its interval beside a line at 1, in a panel for each phase and arm."""
+"""The forest plot: every ratio with its interval beside a line at 1, in a group for each phase and arm."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from itertools import chain
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 
 from harness.analysis.records import records
 from harness.comparing.comparison import Comparison
-from harness.comparing.figures import BY_NAME, METRICS
+from harness.comparing.figures import BY_NAME
 from harness.comparing.ratios import IMPROVEMENT, REGRESSION
 from harness.comparing.tables import figure, ratio_text, verdict_text
 from harness.report.charts import Chart
@@ -23,7 +25,15 @@ COLOURS = {
     "too few blocks": "#CC79A7",
 }
 SHAPES = ["triangle-up", "triangle-down", "circle", "square"]
-WIDTH = 520
+WIDTH, ROW_PX = 520, 18
+SEPARATOR = "|"
+# Factors off 1 that have a label, for axes that reach so far.
+STEPS: list[tuple[float, list[float]]] = [
+    (1.5, [1.05, 1.1, 1.2, 1.3, 1.5]),
+    (3.5, [1.1, 1.25, 1.5, 2, 3]),
+    (12.0, [1.5, 2, 3, 5, 10]),
+    (math.inf, [2, 5, 10, 20, 50, 100]),
+]
 # An axis shows this factor at the least and at the most; what lies beyond it is drawn to its edge.
 NARROWEST, WIDEST = 1.25, 100.0
 TEXT = (
@@ -49,58 +59,87 @@ def forests(comparison: Comparison) -> list[Chart]:
 
 
 def _forest(table: pd.DataFrame) -> Any:
-    rows = table.dropna(subset=["ratio_low", "ratio_high"])
-    if rows.empty:
+    """One view with an axis at both ends, since panels of different heights beside each other are more than Vega-Lite
+    sizes without a warning: each group of rows has its heading as a row that holds no mark.
+    """
+    found = table.dropna(subset=["ratio_low", "ratio_high"])
+    if found.empty:
         return None
-    reach = _reach(rows)
-    rows = rows.assign(
-        panel=rows["phase"] + " · " + rows["arm"],
-        figure=[BY_NAME[metric].title for metric in rows["metric"]],
-        told=[ratio_text(row) for row in records(rows)],
-        found=[verdict_text(row) for row in records(rows)],
-        base=[figure(row.metric, row.base_value) for row in records(rows)],
-        other=[figure(row.metric, row.value) for row in records(rows)],
-        **{name: np.clip(rows[name], 1 / reach, reach) for name in ("ratio", "ratio_low", "ratio_high")},
+    reach = _reach(found)
+    rows = _drawn(found, reach)
+    scale = alt.Scale(type="log", domain=[1 / reach, reach], nice=False)
+    y = alt.Y("row:N", title=None, sort=None, scale=alt.Scale(domain=_lines(rows)), axis=_headed())
+    base = alt.Chart(rows).encode(
+        y,
+        alt.Color(
+            "verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
+        ),
+        tooltip=["group", "figure", alt.Tooltip("told:N", title="ratio (95 %)"), "found", "base", "other"],
     )
-    scale = alt.Scale(type="log", domain=[1 / reach, reach])
-    across = alt.X(
-        "ratio_low:Q", title="ratio, other / base (log)", scale=scale, axis=alt.Axis(format="~g", tickCount=9)
+    bars = base.mark_rule(strokeWidth=2).encode(
+        _across("ratio_low", scale, reach, "bottom"), alt.X2("ratio_high:Q")
     )
-    order = [metric.title for metric in METRICS]
-    colour = alt.Color(
-        "verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
-    )
-    shape = alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=SHAPES))
-    columns = [
-        "panel",
-        "figure",
-        "verdict",
-        "ratio",
-        "ratio_low",
-        "ratio_high",
-        "told",
-        "found",
-        "base",
-        "other",
-    ]
-    shown = rows[columns]
-    base = alt.Chart(shown).encode(
-        alt.Y("figure:N", title=None, sort=order),
-        tooltip=["panel", "figure", alt.Tooltip("told:N", title="ratio (95 %)"), "found", "base", "other"],
-    )  # fmt: skip
-    line = alt.Chart(shown).mark_rule(color="#888888", strokeDash=[4, 3]).encode(x=alt.datum(1, scale=scale))
-    bars = base.mark_rule(strokeWidth=2).encode(across, alt.X2("ratio_high:Q"), colour)
     marks = base.mark_point(size=80, filled=True, opacity=1).encode(
-        alt.X("ratio:Q", scale=scale), colour, shape
+        _across("ratio", scale, reach, "top"),
+        alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=SHAPES)),
     )
-    panels = list(dict.fromkeys(rows["panel"]))
-    return (
-        (line + bars + marks)
-        .properties(width=WIDTH, height=alt.Step(18))
-        .facet(row=alt.Row("panel:N", title=None, sort=panels, header=alt.Header(labelFontWeight="bold", labelAngle=0,
-                                                                                labelAlign="left")))
-        .resolve_scale(y="independent")
+    equal = (
+        alt.Chart(rows)
+        .mark_rule(color="#888888", strokeDash=[4, 3])
+        .encode(x=alt.datum(1, scale=scale, axis=None))
+    )
+    drawn = (equal + bars + marks).resolve_axis(x="independent")
+    return drawn.properties(width=WIDTH, height=alt.Step(ROW_PX))
+
+
+def _drawn(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
+    """The rows as they are drawn, their texts for tooltips with them; `row` names the line of each."""
+    group = rows["phase"] + " · " + rows["arm"]
+    title = pd.Series([BY_NAME[metric].title for metric in rows["metric"]], index=rows.index)
+    return pd.DataFrame({
+        "row": group + SEPARATOR + title, "group": group, "figure": title, "verdict": rows["verdict"],
+        "told": [ratio_text(row) for row in records(rows)],
+        "found": [verdict_text(row) for row in records(rows)],
+        "base": [figure(row.metric, row.base_value) for row in records(rows)],
+        "other": [figure(row.metric, row.value) for row in records(rows)],
+        **{name: np.clip(rows[name], 1 / reach, reach) for name in ("ratio", "ratio_low", "ratio_high")},
+    })  # fmt: skip
+
+
+def _lines(rows: pd.DataFrame) -> list[str]:
+    """Each group's heading, and below it its figures."""
+    lines: dict[str, list[str]] = {}
+    for group, line in zip(rows["group"], rows["row"], strict=True):
+        lines.setdefault(group, [f"{group}{SEPARATOR}"]).append(line)
+    return list(chain.from_iterable(lines.values()))
+
+
+def _headed() -> alt.Axis:
+    """Of a line the figure, or, where it has none, the group in bold."""
+    figure_of = f"split(datum.value, '{SEPARATOR}')[1]"
+    return alt.Axis(
+        labelExpr=f"{figure_of} || split(datum.value, '{SEPARATOR}')[0]",
+        labelFontWeight=alt.ExprRef(f"{figure_of} ? 'normal' : 'bold'"), labelLimit=220, ticks=False, domain=False,
     )  # fmt: skip
+
+
+def _across(name: str, scale: alt.Scale, reach: float, orient: Literal["top", "bottom"]) -> alt.X:
+    """An axis with labels on both sides of 1, with lines of a grid from the lower one."""
+    axis = alt.Axis(
+        values=ticks(reach), labelExpr="format(datum.value, '.2~f')", labelOverlap="parity", orient=orient,
+        grid=orient == "bottom",
+    )  # fmt: skip
+    return alt.X(f"{name}:Q", title="ratio, other / base (log)", scale=scale, axis=axis)
+
+
+def ticks(reach: float) -> list[float]:
+    """1 and steps off it within a factor of `reach`, the same ones up and down.
+
+    There is an even number of each, so that 1 and both ends stay where a narrow plot has room for every second label.
+    """
+    ups = [each for each in next(steps for most, steps in STEPS if reach <= most) if each <= reach]
+    ups = ups[len(ups) % 2 :]
+    return [*(1 / each for each in reversed(ups)), 1.0, *ups]
 
 
 def _reach(rows: pd.DataFrame) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness import __version__
 from harness.comparing.comparison import Comparison
 from harness.comparing.forest import forests
+from harness.comparing.sentences import sentences
 from harness.comparing.tables import conditions_table, in_order, ratios_table, thresholds_table
 from harness.report.html import as_script, pages, script
 from harness.report.runtime import runtime
@@ -20,7 +21,7 @@ def html(comparison: Comparison) -> str:
             title=" · ".join(comparison.labels),
             labels=comparison.labels,
             banners=comparison.banners,
-            sentences=comparison.sentences(),
+            sentences=sentences(comparison),
             notes=comparison.notes,
             conditions=conditions_table(comparison),
             thresholds=thresholds_table(comparison),

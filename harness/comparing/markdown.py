@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.comparing.comparison import Comparison
 from harness.comparing.ratios import CHANGES
+from harness.comparing.sentences import sentences
 from harness.comparing.tables import conditions_table, in_order, ratios_table, thresholds_table
 from harness.report.markdown import table_text
 from harness.report.table import Table
@@ -16,7 +17,7 @@ def markdown(comparison: Comparison) -> str:
     conditions, whole, judged = (
         make(comparison) for make in (conditions_table, ratios_table, thresholds_table)
     )
-    told = ["### Placements compared", *comparison.sentences()]
+    told = ["### Placements compared", _listed(sentences(comparison))]
     told += [f"> **Note:** {banner}" for banner in comparison.banners]
     if conditions.rows:
         told.append(_folded(f"Conditions that differ: {len(conditions.rows)}", [table_text(conditions)]))
@@ -25,7 +26,7 @@ def markdown(comparison: Comparison) -> str:
     told.append(table_text(_short(comparison)))
     if judged.rows:
         told.append(table_text(judged))
-    rest = ["\n".join(f"- {note}" for note in comparison.notes)] if comparison.notes else []
+    rest = [_listed(comparison.notes)] if comparison.notes else []
     told.append(
         _folded(f"All {len(whole.rows)} figures, and how far to trust them", [*rest, table_text(whole)])
     )
@@ -41,6 +42,10 @@ def _short(comparison: Comparison) -> Table:
     kept = [full.headings.index(heading) for heading in [*names, *SHORT]]
     rows = [[row[index] for index in kept] for row in full.rows]
     return Table("Differences, and median latency", [full.headings[index] for index in kept], rows)
+
+
+def _listed(texts: list[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def _folded(summary: str, parts: list[str]) -> str:

@@ -11,9 +11,10 @@ from harness.analysis import units
 from harness.analysis.comparison import NO_DIFFERENCE, TOO_FEW
 from harness.analysis.records import records
 from harness.comparing.comparison import Comparison
+from harness.comparing.conditions import MISSING, Condition
 from harness.comparing.figures import BY_NAME
 from harness.comparing.ratios import IMPROVEMENT, REGRESSION
-from harness.report.results import UNITS
+from harness.report.named import UNITS
 from harness.report.table import Table
 
 # Longer values are cut in the middle, where digests and versions tell least.
@@ -23,8 +24,8 @@ CAPTION = "Ratios to {base} (measured; cost priced on that)"
 NOTE = (
     "Other over base, with a 95 % bootstrap interval over the blocks of each run. A difference is named only where "
     "both runs have 10 valid blocks or more, the interval excludes 1, and it exceeds what two identical arms of either "
-    "run differed by (the noise floor; of failures, a difference of shares). Base and other are medians over blocks; "
-    "p95 and failures are of all items, and p95 takes 72 of them on each side. Each interval is by itself: of many "
+    "run differed by (the noise floor; of failures, a difference of shares). p95 takes 72 items on each side. "
+    "Each interval is by itself: of many "
     "figures that are equal, some will exclude 1."
 )
 
@@ -32,11 +33,22 @@ NOTE = (
 def conditions_table(comparison: Comparison) -> Table:
     """In what the runs differ."""
     rows = [
-        [each.about, each.what, *(shortened(value) for value in each.values)]
+        [each.about, each.what, *(shortened(value) for value in _readable(each))]
         for each in comparison.conditions
     ]
     headings = ["about", "what", *comparison.labels]
     return Table("Conditions that differ", headings, rows, "All others that a run records are equal.")
+
+
+def _readable(condition: Condition) -> list[str]:
+    """Its values with their unit where they are bytes, and to the byte where a size would make them look equal."""
+    numbers = [int(value) if value.isdecimal() else None for value in condition.values]
+    if not condition.what.endswith("bytes") or not any(numbers):
+        return list(condition.values)
+    sizes = [MISSING if number is None else units.size(number) for number in numbers]
+    if len(set(sizes)) == len(set(numbers)):
+        return sizes
+    return [MISSING if number is None else f"{number:,} B" for number in numbers]
 
 
 def ratios_table(comparison: Comparison, rows: pd.DataFrame | None = None) -> Table:
@@ -89,14 +101,12 @@ def figure(metric: str, value: float) -> str:
 
 def ratio_text(row: Any) -> str:
     """1.24 (1.18 to 1.31)."""
-    if math.isnan(row.ratio):
-        return units.NONE
-    bounds = (
-        "no interval"
-        if math.isnan(row.ratio_low)
-        else f"{_factor(row.ratio_low)} to {_factor(row.ratio_high)}"
-    )
-    return f"{_factor(row.ratio)} ({bounds})"
+    return units.NONE if math.isnan(row.ratio) else f"{_factor(row.ratio)} ({_bounds(row)})"
+
+
+def factor_text(row: Any) -> str:
+    """1.24 x (1.18 to 1.31), for sentences."""
+    return f"{_factor(row.ratio)} x ({_bounds(row)})"
 
 
 def blocks_text(row: Any) -> str:
@@ -118,6 +128,12 @@ def verdict_text(row: Any) -> str:
 def shortened(text: str) -> str:
     """At most LONGEST characters."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 13]}…{text[-12:]}"
+
+
+def _bounds(row: Any) -> str:
+    if math.isnan(row.ratio_low):
+        return "no interval"
+    return f"{_factor(row.ratio_low)} to {_factor(row.ratio_high)}"
 
 
 def _factor(value: float) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.analysis.records import records
 from harness.comparing.comparison import Comparison
 from harness.comparing.figures import BY_NAME
+from harness.comparing.sentences import sentences
 from harness.comparing.tables import conditions_table, figure, ratio_text, thresholds_table, verdict_text
 from harness.report.table import Table
 
@@ -35,7 +36,7 @@ def render(comparison: Comparison) -> RenderableType:
         ]
     if len(comparison.judged):
         told += [Text(""), _grid(thresholds_table(comparison), styled=True)]
-    told += [Text(""), *(Text(sentence, style="bold") for sentence in comparison.sentences())]
+    told += [Text(""), *(Text(sentence, style="bold") for sentence in sentences(comparison))]
     return Group(*told)
 
 

@@ -19,7 +19,7 @@ def price_notices(book: PriceBook, today: date) -> list[str]:
     elif old := book.outdated(today):
         told.append(
             f"{len(old)} prices of the book of {book.region} ({old[0].key} and the like) were kept from "
-            f"{min(each.retrieved for each in old)}, older than {STALE_AFTER_DAYS} days: they may be wrong by now. "
+            f"{min(each.retrieved for each in old)}, more than {STALE_AFTER_DAYS} days ago: they may be wrong by now. "
             f"`harness prices update --region {book.region}` refreshes them where it finds credentials."
         )
     if book.overridden:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 from harness import __version__
 from harness.gallery import Page
@@ -19,6 +21,8 @@ from harness.scenario import find, load
 
 INDEX = "index.html"
 CONTENTS = "README.md"
+# How the files of pictures end, by theme; the site shows the one that fits (docs/conf.py).
+ENDINGS = {"light": ".svg", "dark": "-dark.svg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def make_card(page: Page, run: Run) -> Card:
 
 
 def write_pages(cards: Sequence[Card], folder: Path) -> list[Path]:
-    """A page in Markdown and its picture for each card, and their table of contents; returns the paths."""
+    """A page in Markdown and its pictures for each card, and their table of contents; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for card in cards:
@@ -77,9 +81,11 @@ def write_pages(cards: Sequence[Card], folder: Path) -> list[Path]:
             page=card.page, caption=card.caption, sentences=card.sentences, scaled=_scaled(card.page),
             by_hand=_by_hand(card.page),
         )  # fmt: skip
-        written += [folder / f"{card.page.name}.md", folder / f"{card.page.name}.svg"]
-        written[-2].write_text(text + "\n", encoding="utf-8")
-        written[-1].write_text(card.pictures["light"] + "\n", encoding="utf-8")
+        texts = {f"{card.page.name}.md": text}
+        texts |= {f"{card.page.name}{ENDINGS[theme]}": picture for theme, picture in card.pictures.items()}
+        for name, content in texts.items():
+            written.append(folder / name)
+            written[-1].write_text(content + "\n", encoding="utf-8")
     written.append(folder / CONTENTS)
     contents = _templates().get_template("contents.md.j2").render(cards=cards)
     written[-1].write_text(contents.rstrip() + "\n", encoding="utf-8")
@@ -87,7 +93,7 @@ def write_pages(cards: Sequence[Card], folder: Path) -> list[Path]:
 
 
 def write_index(cards: Sequence[Card], folder: Path) -> Path:
-    """One HTML page that needs nothing but itself; its links lead to the runs' reports and pages beside it."""
+    """One HTML page that needs nothing but itself, with all that the pages say; its links lead to the runs' reports."""
     text = _templates(autoescape=True).get_template("index.html.j2").render(
         cards=cards, version=__version__, scaled={card.page.name: _scaled(card.page) for card in cards},
         by_hand={card.page.name: _by_hand(card.page) for card in cards},
@@ -128,9 +134,16 @@ def _caption(run: Run) -> str:
 
 
 def _templates(*, autoescape: bool = False) -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.gallery", "."),
         undefined=jinja2.StrictUndefined,
         autoescape=autoescape,  # noqa: S701  (the others make Markdown)
         trim_blocks=True,
     )
+    made.filters["code"] = _code
+    return made
+
+
+def _code(text: str) -> Markup:
+    """Texts of pages are Markdown, of which they have code alone."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704

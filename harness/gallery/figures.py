@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from harness.advice import advise
 from harness.analysis import units
 from harness.analysis.cells import items, valid_items, validity
 from harness.analysis.containers import lives
@@ -145,6 +146,10 @@ class Figures:
         blocks = max(1, self._tries["block"].nunique())
         return float(found.loc[found["arm"] == arm, "usd"].sum(min_count=1)) / blocks
 
+    def ruled_out(self, arm: str) -> bool:
+        """Whether `harness advise` would rule it out, as the report of the run says in its first lines."""
+        return any(found.arm == arm for found in advise(self.run).exclusions)
+
     def text(self, template: str) -> str:
         """A template filled with these figures; GalleryError where it asks for something else."""
         try:
@@ -162,7 +167,7 @@ class Figures:
     def _names(self) -> dict[str, Any]:
         names = (
             "planned", "ok", "tries", "longest", "peak", "p50", "last", "cold", "cold_start", "waited", "work",
-            "containers", "instances", "events", "month", "billed",
+            "containers", "instances", "events", "month", "billed", "ruled_out",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 

@@ -1,11 +1,13 @@
 """The pictures of the gallery: a chart of a run, drawn as SVG for a light and for a dark page.
 
-They are plainer than those of a report, and have no intervals: they show one run.
+They are plainer than those of a report, and have no intervals: they show one run. They are as narrow as a telephone,
+since a browser scales a picture down together with its letters: beside a page of text they need not be wider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle, islice
 from typing import Any
 
 import altair as alt
@@ -16,26 +18,31 @@ import vl_convert as vlc
 from harness.analysis import cells
 from harness.cost.measured import task_lives
 from harness.gallery.figures import own_curves, steps
-from harness.report.chart_parts import PALETTE
+from harness.report.chart_parts import FURTHER, colour
 from harness.rows import NO_BLOCK, Outcome
 from harness.runs import Run
 
-WIDTH = 560
+WIDTH = 320
 POINTS = 80
 LOADS = (1e3, 1e9)
+# Colours here are at least 3:1 against the paper of both themes, as those of arms are.
 OUTCOMES = {
-    Outcome.OK: "#009E73", Outcome.ERROR: "#D55E00", Outcome.TIMEOUT: "#E69F00", Outcome.OUT_OF_MEMORY: "#CC79A7",
-    Outcome.LOST: "#56B4E9", Outcome.THROTTLED: "#F0E442", Outcome.DROPPED: "#999999",
+    Outcome.OK: "#009E73", Outcome.ERROR: "#D55E00", Outcome.TIMEOUT: "#B57600", Outcome.OUT_OF_MEMORY: "#CC79A7",
+    Outcome.LOST: "#3D8FC4", Outcome.THROTTLED: "#8F8700", Outcome.DROPPED: "#8A8A8A",
 }  # fmt: skip
-LETTERS = {"labelFontSize": 12, "titleFontSize": 12}
-COMMON = {"font": "sans-serif", "legend": LETTERS, "header": LETTERS}
+LETTERS = {"labelFontSize": 13, "titleFontSize": 13}
+COMMON = {
+    "font": "sans-serif",
+    "legend": {**LETTERS, "orient": "top", "titleOrient": "left"},
+    "header": LETTERS,
+}
 # What an item's time is spent on, by the columns of an attempt, with colours that are no arm's.
 STAGES = {
-    "waiting": (["queue_s"], "#bab0ac"),
+    "waiting": (["queue_s"], "#918781"),
     "making a container": (["pull_s", "create_s", "start_s"], "#4c78a8"),
-    "starting code": (["init_s"], "#ffbf79"),
+    "starting code": (["init_s"], "#c8781f"),
     "work": (["fetch_s", "work_s", "store_s"], "#54a24b"),
-    "answer": (["answer_s", "other_s"], "#79706e"),
+    "answer": (["answer_s", "other_s"], "#B07AA1"),
 }
 THEMES: dict[str, dict[str, Any]] = {
     "light": {"background": "#ffffff", "axis": LETTERS},
@@ -91,11 +98,11 @@ def progress(run: Run, items_per_month: float | None) -> Any:
     running["at_s"] = running["at_s"].clip(0, last_s)
     upper = alt.Chart(running).mark_line(interpolate="step-after", strokeWidth=2).encode(
         alt.X("at_s:Q", title=None, scale=scale), alt.Y("running:Q", title="containers", axis=alt.Axis(tickMinStep=1)),
-        _colour(run),
+        colour(run, title=None),
     )  # fmt: skip
     lower = alt.Chart(pd.concat(done)).mark_line(interpolate="step-after", strokeWidth=2).encode(
         alt.X("at_s:Q", title="seconds from the first item due", scale=scale),
-        alt.Y("items:Q", title="items done"), _colour(run),
+        alt.Y("items:Q", title="items done"), colour(run, title=None),
     )  # fmt: skip
     return alt.vconcat(
         upper.properties(width=WIDTH, height=110), lower.properties(width=WIDTH, height=150)
@@ -116,7 +123,7 @@ def stages(run: Run, items_per_month: float | None) -> Any:
         ]
     )  # fmt: skip
     scale = alt.Scale(domain=list(STAGES), range=[colour for _, colour in STAGES.values()])
-    legend = alt.Legend(orient="bottom", columns=3)
+    legend = alt.Legend(columns=3)
     return (
         alt.Chart(means.reset_index(drop=True))
         .mark_bar()
@@ -138,12 +145,16 @@ def month(run: Run, items_per_month: float | None) -> Any:
     table = pd.DataFrame({"arm": list(curves), "usd": usd})
     if table.empty:
         return None
+    # For the text behind the longest bar.
+    room = alt.Scale(domain=[0, 1.2 * max(usd)], nice=False)
     base = alt.Chart(table).encode(
         alt.Y("arm:N", title=None, sort=list(cells.arms(run))),
-        alt.X("usd:Q", title=f"US dollars a month for {items_per_month:,.0f} items"),
+        alt.X("usd:Q", title=f"US dollars a month for {items_per_month:,.0f} items", scale=room),
     )
-    labels = base.mark_text(align="left", dx=4, color="#808080").encode(alt.Text("usd:Q", format="$,.2f"))
-    return (base.mark_bar().encode(_colour(run, legend=None)) + labels).properties(
+    labels = base.mark_text(align="left", dx=4, color="#808080", fontSize=LETTERS["labelFontSize"]).encode(
+        alt.Text("usd:Q", format="$,.2f")
+    )
+    return (base.mark_bar().encode(colour(run, legend=False)) + labels).properties(
         width=WIDTH, height=alt.Step(34)
     )
 
@@ -160,12 +171,14 @@ def months(run: Run, items_per_month: float | None) -> Any:
     powers = alt.Axis(
         values=[10.0**power for power in range(3, 10)],
         labelExpr="replace(format(datum.value, '~s'), 'G', ' billion')",
+        labelOverlap=False,
+        labelFlush=False,
     )
     lines = alt.Chart(pd.concat(tables)).mark_line(strokeWidth=2).encode(
         alt.X("items:Q", title="items a month (log)", scale=alt.Scale(type="log"), axis=powers),
         alt.Y("usd:Q", title="US dollars a month (log)", scale=alt.Scale(type="log"),
               axis=alt.Axis(format="$,~r", tickCount=6)),
-        _colour(run),
+        colour(run, title=None),
     ).properties(width=WIDTH, height=240)  # fmt: skip
     here = pd.DataFrame({"items": [] if items_per_month is None else [items_per_month]})
     return lines + alt.Chart(here).mark_rule(strokeDash=[4, 4], color="#808080").encode(alt.X("items:Q"))
@@ -183,6 +196,8 @@ def chain(run: Run, items_per_month: float | None) -> Any:
         end_s=(table["ended_ns"] - origin_ns) / 1e9,
     )
     order = list(dict.fromkeys(table["step"]))
+    # Steps are no arms, and have none of their colours.
+    colours = list(islice(cycle(FURTHER), len(order)))
     return (
         alt.Chart(table[["job", "step", "start_s", "end_s"]].reset_index(drop=True))
         .mark_bar(cornerRadius=2)
@@ -190,7 +205,7 @@ def chain(run: Run, items_per_month: float | None) -> Any:
             alt.X("start_s:Q", title="seconds since the first job began"),
             alt.X2("end_s:Q"),
             alt.Y("job:O", title="job"),
-            alt.Color("step:N", sort=order, scale=alt.Scale(domain=order, range=PALETTE[: len(order)])),
+            alt.Color("step:N", sort=order, title=None, scale=alt.Scale(domain=order, range=colours)),
         )
         .properties(width=WIDTH, height=alt.Step(18))
     )
@@ -205,11 +220,6 @@ def _running(arm: str, lived: pd.DataFrame, start_ns: int) -> pd.DataFrame:
     table = pd.DataFrame({"at_s": at_s, "running": np.cumsum(change[order])})
     table = pd.concat([pd.DataFrame({"at_s": [0.0], "running": [0]}), table])
     return table.drop_duplicates("at_s", keep="last").assign(arm=arm)
-
-
-def _colour(run: Run, **more: Any) -> alt.Color:
-    known = list(cells.arms(run))
-    return alt.Color("arm:N", title=None, scale=alt.Scale(domain=known, range=PALETTE[: len(known)]), **more)
 
 
 PICTURES: dict[str, Callable[[Run, float | None], Any]] = {

@@ -6,6 +6,7 @@ admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def set_quota(folders: dict[str, Path], quota_us: int, period_us: int) -> bool:
     except (OSError, KeyError):
         return False
     return True
+
+
+def pass_on_share(folders: dict[str, Path], parents: dict[str, Path]) -> None:
+    """Give a group's parent the group's own CPU share; nothing happens where this user may not.
+
+    Shares count among siblings, and a group that is the only one in its parent has none.
+    """
+    name, controller = ("cpu.weight", "") if "" in folders else ("cpu.shares", "cpu")
+    with contextlib.suppress(OSError, KeyError):
+        (parents[controller] / name).write_text((folders[controller] / name).read_text())
 
 
 def _v1(folders: dict[str, Path]) -> dict[str, float | int | None]:

@@ -29,6 +29,15 @@ class ColdParts:
             init_s=(ready_ns - launched.started_ns) / 1e9,
         )
 
+    def __add__(self, other: ColdParts) -> ColdParts:
+        """Of two cold starts that one attempt waited for."""
+        return ColdParts(
+            pull_s=self.pull_s + other.pull_s,
+            create_s=self.create_s + other.create_s,
+            start_s=self.start_s + other.start_s,
+            init_s=self.init_s + other.init_s,
+        )
+
     @property
     def total_s(self) -> float:
         """The whole cold start."""

@@ -214,18 +214,27 @@ class Bench:
         return end
 
     async def remove(self, launched: Launched, grace_s: float = 0.0) -> None:
-        """Stop a container if it still runs, and remove it."""
-        if not launched.ended.done():
-            launched.container.usage()  # what its group alone has is lost with its end; the engine keeps this reading
-            await launched.container.stop(grace_s)
-        with contextlib.suppress(EngineError):  # its end was lost from sight, and it is removed all the same
-            await launched.ended
-        self.watcher.unwatch(launched.container)
+        """Stop a container if it still runs, and remove it, whether or not it could be stopped."""
+        try:
+            if not launched.ended.done():
+                # What its group alone has is lost with its end; the engine keeps this reading.
+                launched.container.usage()
+                await launched.container.stop(grace_s)
+            with contextlib.suppress(
+                EngineError
+            ):  # its end was lost from sight, and it is removed all the same
+                await launched.ended
+        finally:
+            self.watcher.unwatch(launched.container)
+            try:
+                await self._remove(launched.container)
+            finally:
+                self._release(launched.pulled)
+
+    async def _remove(self, container: Container) -> None:
         begun_ns = self.clock.now_ns()
-        await launched.container.remove()
-        took_s = (self.clock.now_ns() - begun_ns) / 1e9
-        self.event("container_removed", launched.container.name, duration_s=took_s)
-        self._release(launched.pulled)
+        await container.remove()
+        self.event("container_removed", container.name, duration_s=(self.clock.now_ns() - begun_ns) / 1e9)
 
     async def _pull(self, spec: ContainerSpec) -> Pulled | None:
         """The image for a container of the run's own; None where there is nothing to be pulled."""
@@ -250,7 +259,11 @@ class Placement(Protocol):
         ...
 
     async def run(self, work: Work) -> None:
-        """See one item through to its recorded attempt. Raises nothing for an item's failure."""
+        """See one item through to its recorded attempt. Raises nothing for an item's failure.
+
+        Cancelled, as it is where a run is cut short, it records none: nobody has seen how the item ends. The run is
+        marked interrupted then, and each phase's first event says how many items were planned.
+        """
         ...
 
     async def close(self) -> None:

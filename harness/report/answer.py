@@ -11,11 +11,13 @@ import pandas as pd
 
 from harness.advice import Advice
 from harness.advice.flips import Flip
+from harness.advice.ranking import Ranked
 from harness.advice.words import cheapest, need, nothing, paragraphs, undecided
 from harness.analysis import units
 from harness.analysis.comparison import LATENCY, NO_DIFFERENCE, TOO_FEW, compare
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.statistics import min_count
 
 MEASURED, MODELLED, PRICED = "measured", "modelled", "priced"
 
@@ -69,8 +71,7 @@ def _better(advice: Advice) -> Fact:
         nothing_left = ("Nothing else that was measured is left.",)
         return Fact(question, "no other to compare", open_ or nothing_left, PRICED)
     others = [
-        f"{each.arm}: {units.money(each.usd)} a month, {_times(each.usd, best.usd)}"
-        for each in advice.ranked[1:4]
+        f"{each.arm}: {units.money(each.usd)} a month, {_more(each, best)}" for each in advice.ranked[1:4]
     ]
     common = (
         f"{units.money(best.common_usd)} of each is the store, which any placement pays."
@@ -79,6 +80,14 @@ def _better(advice: Advice) -> Fact:
     )
     figure = f"{units.money(advice.premium_usd)} a month saved"
     return Fact(question, figure, tuple(filter(None, [*others, common, *open_])), PRICED)
+
+
+def _more(each: Ranked, best: Ranked) -> str:
+    """What is the same everywhere, the store, hides how far apart the placements themselves are."""
+    whole = _times(each.usd, best.usd)
+    if not best.common_usd or best.own_usd <= 0:
+        return whole
+    return f"{whole} (its own part {_times(each.own_usd, best.own_usd)})"
 
 
 def _times(usd: float, least: float) -> str:
@@ -96,21 +105,17 @@ def _sure(advice: Advice) -> Fact:
         if advice.speed_factor == 1
         else f"Seconds here are turned into AWS's by speed factor {advice.speed_factor:g}."
     )
-    alone = advice.second is None
-    if alone or math.isnan(found.share):
-        blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)}"
-        figure = "nothing to confuse it with" if alone else "not known"
-        return Fact(
-            question,
-            figure,
-            (f"{blocks} of measurements; it takes two to tell luck from fact.", speed),
-            MEASURED,
-        )
+    blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)} of measurements"
+    if advice.second is None:
+        return Fact(question, "nothing to confuse it with", (f"{blocks}.", speed), PRICED)
+    if math.isnan(found.share):
+        return Fact(question, "not known", (f"{blocks}; it takes two to tell luck from fact.", speed), PRICED)
     drawn = (
-        f"Each trial drew the {found.blocks} blocks of this run anew: that covers the luck of this machine."
+        f"Each trial drew the {found.blocks} blocks of this run anew and priced a month of them: that covers the luck "
+        "of this machine."
     )
     figure = f"{cheapest(advice).removeprefix('the ')} in {round(found.share * found.draws)} of {found.draws} trials"
-    return Fact(question, figure, (drawn, speed), MEASURED)
+    return Fact(question, figure, (drawn, speed), PRICED)
 
 
 def _flip(advice: Advice) -> Fact:
@@ -124,11 +129,15 @@ def _flip(advice: Advice) -> Fact:
         return Fact(question, "at no load", (nowhere, *others), MODELLED)
     nearest = min(loads, key=lambda flip: abs(math.log(flip.at / advice.items_per_month)))
     spans = [
-        f"{flip.to} first at {_items(flip.at)} items, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
+        f"{_first(flip, advice)}, in 95 % of trials from {_items(flip.low)} to {_items(flip.high)}."
         for flip in loads
         if not math.isnan(flip.low)
     ]
     return Fact(question, f"{_where(nearest, advice)} a month", (*spans, *others), MODELLED)
+
+
+def _first(flip: Flip, advice: Advice) -> str:
+    return _where(flip, advice) if flip.stays == flip.at else f"{flip.to} first at {_items(flip.at)} items"
 
 
 def _where(flip: Flip, advice: Advice) -> str:
@@ -151,12 +160,19 @@ def _speed(contents: Contents, best: str) -> Fact:
         f"{phase}: {_others(compared[(compared['phase'] == phase) & compared['arm'].isin(ranked)])}"
         for phase in own.index
     ]
+    if own.empty:
+        done = contents.summary[contents.summary["arm"] == best]
+        counts = ", ".join(f"{units.many(row.ok, 'item')} in {row.phase}" for row in records(done))
+        needed = f"A median takes {min_count(0.5)} items; {best} did {counts}."
+        return Fact("How fast?", "too few items for a median", (needed,), MEASURED)
     figure = "median " + ", ".join(f"{units.duration(value)} in {phase}" for phase, value in own.items())
     return Fact("How fast?", figure, tuple(lines), MEASURED)
 
 
 def _others(compared: pd.DataFrame) -> str:
-    return "; ".join(_ratio(row) for row in records(compared)) or "no other to compare"
+    return (
+        "; ".join(_ratio(row) for row in records(compared.dropna(subset=["ratio"]))) or "no other to compare"
+    )
 
 
 def _ratio(row: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import altair as alt
@@ -11,12 +12,19 @@ import pandas as pd
 
 from harness.analysis.cells import arms as arms_of
 from harness.report.contents import Contents
+from harness.runs import Run
 
-# Okabe and Ito's palette, told apart by colour-blind people too; dark enough and light enough for both themes.
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999"]
+# The first arm of a kind has the kind's own colour, in every picture of every run; others have one of FURTHER. All
+# are at least 3:1 against the paper of both themes, and told apart by colour-blind people too: a test computes both.
+BY_KIND = {"function": "#0072B2", "batch": "#D55E00", "service": "#009E73"}
+FURTHER = ["#A020F0", "#E0004D", "#66607E"]
+PALETTE = [*BY_KIND.values(), *FURTHER]
+# Of lines, so that colour is not all that tells them apart: by colour.
+DASHES = dict(zip(PALETTE, [[1, 0], [7, 3], [3, 2], [9, 3, 2, 3], [5, 2, 1, 2], [2, 5]], strict=True))
 WIDTH = 780
-# Neither an arm nor a part, in both themes.
+# Neither an arm nor a part, in both themes: what is told apart by many pale colours has an edge of it.
 QUIET = "#888888"
+EDGE: dict[str, Any] = {"stroke": QUIET, "strokeWidth": 0.75}
 LETTER_PX, SYMBOL_PX = 7, 40
 
 
@@ -42,17 +50,49 @@ def originals(contents: Contents) -> list[str]:
     return [arm for arm in arms(contents) if not known[arm].get("duplicate_of")]
 
 
+def colours(run: Run) -> dict[str, str]:
+    """Each arm's colour: by its kind first, so that a function looks the same wherever it comes."""
+    found: dict[str, str] = {}
+    further = cycle(FURTHER)
+    for arm, about in arms_of(run).items():
+        own = BY_KIND.get(str(about.get("placement")))
+        found[arm] = own if own and own not in found.values() else next(further)
+    return found
+
+
 def colour(
-    contents: Contents, only: list[str] | None = None, *, legend: bool = True, opaque: bool = False
+    of: Contents | Run,
+    only: list[str] | None = None,
+    *,
+    legend: bool = True,
+    opaque: bool = False,
+    title: str | None = "arm",
 ) -> alt.Color:
     """One colour an arm, the same in every chart; the legend has those in `only`, or all of them."""
-    known = arms(contents)
-    colours = {arm: PALETTE[index % len(PALETTE)] for index, arm in enumerate(known)}
-    shown = known if only is None else [arm for arm in known if arm in only]
-    scale = alt.Scale(domain=shown, range=[colours[arm] for arm in shown])
+    known = _shown(of, only)
+    scale = alt.Scale(domain=list(known), range=list(known.values()))
+    shape = _legend(known, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
+    return alt.Color("arm:N", title=title, scale=scale, legend=shape)
+
+
+def dash(of: Contents | Run, only: list[str] | None = None, *, title: str | None = "arm") -> alt.StrokeDash:
+    """One pattern of dashes an arm, for lines that `colour` tells apart too: they share its legend."""
+    known = _shown(of, only)
+    scale = alt.Scale(domain=list(known), range=[DASHES[each] for each in known.values()])
+    return alt.StrokeDash("arm:N", title=title, scale=scale, legend=_legend(known))
+
+
+def _shown(of: Contents | Run, only: list[str] | None) -> dict[str, str]:
+    """The colours of the arms to show, in their order."""
+    known = colours(of if isinstance(of, Run) else of.run)
+    measured = known if isinstance(of, Run) else arms(of)
+    return {arm: known[arm] for arm in measured if only is None or arm in only}
+
+
+def _legend(shown: Iterable[str], **more: Any) -> alt.Legend:
+    """In as many columns as there is room for."""
     columns = max(1, WIDTH // (max(map(len, shown), default=1) * LETTER_PX + SYMBOL_PX))
-    shape = alt.Legend(columns=columns, symbolOpacity=1 if opaque else alt.Undefined) if legend else None
-    return alt.Color("arm:N", title="arm", scale=scale, legend=shape)
+    return alt.Legend(columns=columns, **more)
 
 
 def phases(contents: Contents) -> alt.Row:

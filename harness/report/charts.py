@@ -93,15 +93,17 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     ),
     (
         "throughput", "Items a second over time",
-        "Measured. Items finished a second in the median block, with the middle 80 % of blocks around it. The dashed "
+        "Measured. Items finished a second in the median block, with the middle 80 % of blocks around it. The dotted "
         "line is the rate at which items came. A/A duplicates are left out.",
         "attempts.parquet", throughput,
     ),
     (
         "timeline", "Containers over time",
         "Measured. One block, the one in which most happened: each container from its start to its end, pale while it "
-        "is frozen, above how many there were, the CPU that they used together, and their memory. All panels have the "
-        "same time axis, and each arm starts at 0, though they ran one after the other.",
+        "is frozen, as an idle environment of a function is where the engine can freeze it; other containers that wait "
+        "for an item count as running. A gap is a container that was down until it was started again. Below: how many "
+        "there were, the CPU that they used together, and their memory. All panels have the same time axis, and each "
+        "arm starts at 0, though they ran one after the other.",
         "events.parquet", timeline,
     ),
     (
@@ -113,7 +115,7 @@ CHARTS: list[tuple[str, str, str, str, Callable[[Contents], Drawn | None]]] = [
     (
         "memory", "Memory headroom",
         "Measured. The highest memory of any container, cached files included, within its limit. Sizes that would "
-        "do leave a fifth to spare.",
+        "do leave a fifth to spare, in AWS's MB, which are MiB.",
         "samples.parquet", memory,
     ),
     (

@@ -61,7 +61,10 @@ def pages(*packages: str) -> Environment:
 
 def csv_of(rows: Table | pd.DataFrame) -> str:
     """A link that holds the rows themselves, so that a page that is passed on alone still has them."""
-    frame = pd.DataFrame(rows.rows, columns=rows.headings) if isinstance(rows, Table) else rows
+    if isinstance(rows, Table):
+        frame = pd.DataFrame(rows.rows, columns=rows.headings) if rows.raw is None else rows.raw
+    else:
+        frame = rows
     text = frame.to_csv(index=False, float_format="%.7g")
     return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 

@@ -10,7 +10,18 @@ from harness.analysis import units
 from harness.analysis.cells import valid_items
 from harness.analysis.records import records
 from harness.analysis.summary import PARTS, QUANTILES
-from harness.report.chart_parts import WIDTH, Drawn, arms, colour, listed, originals, phases, seconds
+from harness.report.chart_parts import (
+    EDGE,
+    WIDTH,
+    Drawn,
+    arms,
+    colour,
+    dash,
+    listed,
+    originals,
+    phases,
+    seconds,
+)
 from harness.report.contents import Contents
 
 # For parts, so that none of them looks like an arm.
@@ -40,6 +51,7 @@ def latency(contents: Contents) -> Drawn | None:
             seconds("latency_s", "time from when an item was due (log)"),
             alt.Y("share:Q", title="share of items done", axis=alt.Axis(format="%")),
             colour(contents),
+            dash(contents),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
             tooltip=["arm", alt.Tooltip("latency_s:Q", format=".4f"), alt.Tooltip("share:Q", format=".1%")],
         )
@@ -76,7 +88,7 @@ def percentiles(contents: Contents) -> Drawn | None:
     )
     text = base.mark_text(align="left", dx=8, fontSize=10.5).encode(alt.X("high:Q"), text="label:N",
                                                                     color=alt.value("currentColor"))  # fmt: skip
-    height = 17 * len(QUANTILES) * rows["arm"].nunique()
+    height = 17 * rows["percentile"].nunique() * rows["arm"].nunique()
     chart = (bars + points + text).properties(width=WIDTH, height=height).facet(row=phases(contents))
     shows = _halves(contents, "latency_p95_s", "95 of 100 items were done within")
     return Drawn(chart, rows.drop(columns="label"), shows)
@@ -100,7 +112,7 @@ def parts(contents: Contents) -> Drawn | None:
     shown = rows[rows["part"].isin(used)]
     chart = (
         alt.Chart(shown)
-        .mark_bar()
+        .mark_bar(**EDGE)
         .encode(
             alt.X("seconds:Q", title="mean seconds of an item"),
             alt.Y("row:N", title=None, sort=None),

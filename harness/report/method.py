@@ -11,8 +11,15 @@ from harness.analysis import units
 from harness.analysis.containers import most_at_once
 from harness.analysis.records import records
 from harness.report.contents import Contents
+from harness.report.named import flat, text, title
 from harness.report.table import Table
 from harness.statistics.components import MAX_ITEMS_PER_BLOCK
+
+# AWS's own words stand beside ours, which tell powers of two from powers of ten.
+AWS_UNITS = (
+    "AWS's MB and GB of memory are powers of two, as MiB and GiB are elsewhere here: 1,024 MB of a function, 1,024 MiB "
+    "of its container and 1 GB on its bill are one size. The MB of a corpus are a million bytes each."
+)
 
 
 def method_tables(contents: Contents) -> list[Table]:
@@ -34,7 +41,7 @@ def _launches(contents: Contents) -> list[Table]:
     ]  # fmt: skip
     note = "Launch delays of instances are drawn from the scenario's distribution; each is in instances.csv."
     headings = ["arm", "phase", "items", "assumed wait (mean)", "latency p50", "latency p50 without it"]
-    return [Table("Launch delays (modelled)", headings, rows, note, 4)] if rows else []
+    return [Table("Launch delays (modelled)", headings, rows, note, 4, contents.assumed)] if rows else []
 
 
 def _limits(contents: Contents) -> Table:
@@ -44,14 +51,22 @@ def _limits(contents: Contents) -> Table:
         rows.append([
             name, str(about.get("parallel", "")), str(at_once.get(name, "-")),
             f"{asked.get('vcpu', 0):.3f} vCPU ({asked.get('cpu')}), {units.size(asked.get('memory_bytes'))}",
-            f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}, swap {found.get('swap_bytes')} B"
-            if found.get("vcpu") else "none set by the kernel" if not found else "share, not a limit",
+            _in_force(found),
         ])  # fmt: skip
     return Table(
         "Limits of each container",
         ["arm", "containers, at most", "at once, really", "asked for", "read back"],
         rows,
+        AWS_UNITS,
     )
+
+
+def _in_force(found: dict[str, Any]) -> str:
+    """What was read back from the kernel."""
+    if not found.get("vcpu"):
+        return "none set by the kernel" if not found else "share, not a limit"
+    told = f"{found['vcpu']:.3f} vCPU, {units.size(found.get('memory_bytes'))}"
+    return told if found.get("swap_bytes") is None else f"{told}, swap {units.size(found['swap_bytes'])}"
 
 
 def _outcomes(contents: Contents) -> Table:
@@ -70,29 +85,33 @@ def _validity(contents: Contents) -> Table:
     bad = checked[~checked["valid"]]
     rows = [[str(row.block), row.arm, row.phase, row.reason] for row in records(bad)]
     note = f"{len(checked) - len(bad)} of {len(checked)} cells (a phase of an arm in a block) are valid."
-    return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note)
+    return Table("Cells left out", ["block", "arm", "phase", "why"], rows, note, raw=bad)
 
 
 def _steadiness(contents: Contents) -> Table:
+    found = analysis.steadiness(contents.run)
     rows = [
         [row.phase, row.arm, row.along, row.verdict, str(row.points), str(row.steady_from + 1)]
-        for row in records(analysis.steadiness(contents.run))
+        for row in records(found)
     ]
     note = (
         "Found by changepoint: along items, how quickly the workload worked on the first, second, ... warm item "
         "of a block; along blocks, the medians in the order in which they ran. Nothing is left out for it."
     )
-    return Table("Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2)
+    return Table(
+        "Steadiness", ["phase", "arm", "along", "verdict", "points", "steady from"], rows, note, 2, found
+    )
 
 
 def _spread(contents: Contents) -> Table:
+    found = analysis.spread(contents.run)
     rows = [
         [
             row.phase, row.arm, units.percent(row.within_cv), units.percent(row.between_cv),
             f"{row.items_per_block:.0f}", _best(row.best_items_per_block), str(row.blocks),
             "-" if pd.isna(row.blocks_for_5_percent) else f"{row.blocks_for_5_percent:,.0f}",
         ]
-        for row in records(analysis.spread(contents.run))
+        for row in records(found)
     ]  # fmt: skip
     headings = [
         "phase", "arm", "spread within a block", "between blocks", "items a block", "best items a block",
@@ -102,10 +121,11 @@ def _spread(contents: Contents) -> Table:
         "Standard deviations of log latency. More items a block help up to the best number, more blocks always: "
         "the last column narrows the ratio to the reference to 5 % either way (--precision plans for it)."
     )
-    return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6)
+    return Table("Where the spread comes from, and what would narrow it", headings, rows, note, 6, found)
 
 
 def _overhead(contents: Contents) -> Table:
+    found = analysis.overhead(contents.run)
     rows = [
         [
             row.arm,
@@ -114,7 +134,7 @@ def _overhead(contents: Contents) -> Table:
             units.duration(row.overhead_p50_s),
             units.duration(row.overhead_p99_s),
         ]
-        for row in records(analysis.overhead(contents.run))
+        for row in records(found)
     ]
     offset = analysis.clock_offset(contents.run)
     note = "All of an attempt in which the workload did not run, with a workload that does nothing."
@@ -123,7 +143,12 @@ def _overhead(contents: Contents) -> Table:
         known = "share our clock" if offset.shared else "have a clock of their own, which was corrected for"
         note += f" Containers {known}: {offset.exchanges:,} exchanges bound its offset to between {low} and {high}."
     return Table(
-        "What each placement adds to an attempt", ["arm", "start", "items", "p50", "p99"], rows, note, 3
+        "What each placement adds to an attempt",
+        ["arm", "start", "items", "p50", "p99"],
+        rows,
+        note,
+        3,
+        found,
     )
 
 
@@ -132,24 +157,22 @@ def _own_cost(contents: Contents) -> Table:
     late = (contents.run.attempts["sent_ns"] - contents.run.attempts["due_ns"]) / 1e9
     own = own | _for_each_attempt(own, len(late))
     rows = [
-        [
-            name.removesuffix("_s").replace("_", " "),
-            str(value) if isinstance(value, bool) else units.digits(value),
-        ]
-        for name, value in own.items()
+        [title(name), f"{value:,}" if type(value) is int else text(name, value)] for name, value in flat(own)
     ]
     if len(late):
         rows += [[f"lateness p{q}", units.duration(float(late.quantile(q / 100)))] for q in (50, 99)]
-    return Table("What the harness itself cost (CPU in seconds)", ["what", "figure"], rows, "", 1)
+    return Table("What the harness itself cost (measured)", ["what", "figure"], rows, "", 1)
 
 
 def _machine(contents: Contents) -> Table:
     manifest = contents.run.manifest
+    engine = manifest.get("engine") or {}
     known: dict[str, Any] = {
         **(manifest.get("machine") or {}),
         "containers' clock": _clock(manifest.get("clock") or {}),
-        **{f"engine {k}": v for k, v in (manifest.get("engine") or {}).items()},
-        **{f"version of {k}": v for k, v in (manifest.get("versions") or {}).items()},
+        "engine": {**engine, "enforced": None},
+        "limit of": engine.get("enforced"),
+        "version of": manifest.get("versions"),
         "image": (manifest.get("image") or {}).get("reference"),
         "image size": units.size((manifest.get("image") or {}).get("size_bytes")),
         **_registry(manifest.get("image") or {}),
@@ -157,11 +180,11 @@ def _machine(contents: Contents) -> Table:
         "corpus digest": (manifest.get("corpus") or {}).get("digest"),
         "seed": manifest.get("seed"),
         "git commit": manifest.get("git_commit"),
-        "stolen during the run (s, all cores)": manifest.get("steal_during_s"),
+        "CPU stolen during the run, all cores": _seconds(manifest.get("steal_during_s")),
         "started": manifest.get("started_utc"),
         "ended": manifest.get("ended_utc"),
     }
-    rows = [[name.replace("_", " "), str(value)] for name, value in known.items() if value is not None]
+    rows = [[title(name), text(name, value)] for name, value in flat(known)]
     return Table("Machine, versions and inputs", ["what", "value"], rows)
 
 
@@ -184,6 +207,10 @@ def _best(items: int) -> str:
 def _for_each_attempt(own: dict[str, Any], attempts: int) -> dict[str, Any]:
     known = own.get("harness_cpu_s")
     return {"harness_cpu_s_per_attempt": known / attempts} if known is not None and attempts else {}
+
+
+def _seconds(value_s: float | None) -> str | None:
+    return None if value_s is None else units.duration(value_s)
 
 
 def _clock(clock: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from harness import analysis
 from harness.analysis import units
 from harness.analysis.headroom import headroom
 from harness.analysis.records import records
-from harness.report.chart_parts import QUIET, WIDTH, Drawn, arms, colour, listed, originals, phases
+from harness.report.chart_parts import EDGE, QUIET, WIDTH, Drawn, arms, colour, listed, originals, phases
 from harness.report.contents import Contents
 from harness.rows import Outcome
 
@@ -94,7 +94,7 @@ def failures(contents: Contents) -> Drawn | None:
     colours = [FAILURES[Outcome(kind)] for kind in found]
     chart = (
         alt.Chart(rows)
-        .mark_bar(height=16)
+        .mark_bar(height=16, **EDGE)
         .encode(
             alt.X("attempts:Q", title="attempts that failed", axis=alt.Axis(tickMinStep=1, format="d")),
             alt.Y("arm:N", title=None, sort=arms(contents)),

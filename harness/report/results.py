@@ -13,21 +13,12 @@ from harness.analysis.summary import PARTS
 from harness.report.contents import Contents
 from harness.report.costs import cost_tables
 from harness.report.failed import failure_tables
+from harness.report.named import unit
 from harness.report.service import service_tables
 from harness.report.sizes import choices_table, sizes_table
 from harness.report.speed import speed
 from harness.report.table import Table
 
-# How the figure of an objective is written, by how its name ends.
-UNITS: dict[str, Callable[[float], str]] = {
-    "items_per_s": units.rate,
-    "_s": units.duration,
-    "_s_per_item": units.duration,
-    "_bytes": units.size,
-    "_rate": units.percent,
-    "_fraction": units.percent,
-    "usd_per_million": units.money,
-}
 METRICS = {
     "latency_p50_s": "median latency",
     "throughput_items_per_s": "throughput",
@@ -60,7 +51,7 @@ def _objectives(contents: Contents) -> Table:
     note = "Met or missed only where the whole interval agrees; an objective without data is missed."
     if contents.objectives["objective"].str.contains("usd").any():
         note += f" Costs are for AWS. {speed(contents.model.terms)}"
-    return Table("Objectives", headings, rows, note)
+    return Table("Objectives", headings, rows, note, raw=contents.objectives)
 
 
 def _summary(contents: Contents) -> Table:
@@ -82,14 +73,14 @@ def _summary(contents: Contents) -> Table:
         "Outliers lie three interquartile ranges beyond the quartiles; they are kept in every figure. "
         "Memory is the peak."
     )
-    return Table("Summary (measured)", headings, rows, note, 9)
+    return Table("Summary (measured)", headings, rows, note, 9, contents.summary)
 
 
 def _comparison(contents: Contents) -> Table:
     rows = [
         [
             row.phase, METRICS[row.metric], f"{row.arm} / {row.reference}",
-            f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})",
+            units.bounded(units.ratio, row.ratio, row.ratio_low, row.ratio_high),
             f"{row.blocks}", units.percent(row.aa_floor), _p_value(row.mann_whitney_p), row.verdict, row.reason,
         ]
         for row in records(contents.comparison)
@@ -110,7 +101,7 @@ def _comparison(contents: Contents) -> Table:
         "The noise floor is what two identical arms differed by. Mann-Whitney is a cross-check on the same block "
         "figures; no verdict rests on it."
     )
-    return Table("Arms against each other (measured)", headings, rows, note)
+    return Table("Arms against each other (measured)", headings, rows, note, raw=contents.comparison)
 
 
 def _cold(contents: Contents) -> Table:
@@ -130,7 +121,8 @@ def _cold(contents: Contents) -> Table:
         "Parts are means and add up to the mean latency. Queue is waiting, other is transport and lateness."
     )
     numbers = 2 + len(parts)
-    return Table("Cold against warm, and where the time goes (measured)", headings, rows, note, numbers)
+    caption = "Cold against warm, and where the time goes (measured)"
+    return Table(caption, headings, rows, note, numbers, contents.cold_and_warm)
 
 
 def _pulls(contents: Contents) -> list[Table]:
@@ -148,7 +140,7 @@ def _pulls(contents: Contents) -> list[Table]:
         f"Each container's image came from the registry ({where}); the time is fetching and unpacking. "
         "Pulls of a service's tasks come before the first item, and are in nobody's latency."
     )
-    return [Table("Image pulls (measured)", headings, rows, note, 6)] if rows else []
+    return [Table("Image pulls (measured)", headings, rows, note, 6, contents.pulls)] if rows else []
 
 
 def _parts(contents: Contents) -> Table:
@@ -163,17 +155,20 @@ def _parts(contents: Contents) -> Table:
         for row in records(contents.summary)
     ]
     return Table(
-        "The work itself (measured)", ["arm", "phase", "CPU of the work", "read", "written"], rows, "", 3
+        "The work itself (measured)",
+        ["arm", "phase", "CPU of the work", "read", "written"],
+        rows,
+        "",
+        3,
+        contents.summary[["arm", "phase", "work_cpu_s_per_item", "bytes_in", "bytes_out"]],
     )
 
 
 def figure(row: Any) -> str:
     """What was found for an objective, in the unit of its figure."""
-    name = row.objective.split()[0]
-    unit = next((text for ending, text in UNITS.items() if name.endswith(ending)), units.digits)
     if pd.isna(row.value):
         return units.NONE
-    return unit(row.value) if pd.isna(row.low) else f"{unit(row.value)} ({unit(row.low)} to {unit(row.high)})"
+    return units.bounded(unit(row.objective.split()[0]), row.value, row.low, row.high)
 
 
 def _p_value(value: float) -> str:
@@ -185,5 +180,4 @@ def _or_few(value: float) -> str:
 
 
 def _interval(row: Any, name: str, text: Callable[[float], str]) -> str:
-    value, low, high = (getattr(row, f"{name}{suffix}") for suffix in ("", "_low", "_high"))
-    return text(value) if pd.isna(low) else f"{text(value)} ({text(low)} to {text(high)})"
+    return units.bounded(text, *(getattr(row, f"{name}{suffix}") for suffix in ("", "_low", "_high")))

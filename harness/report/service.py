@@ -20,17 +20,17 @@ def service_tables(contents: Contents) -> list[Table]:
 def _idle(contents: Contents) -> Table:
     rows = [
         [
-            row.arm, row.part, f"{row.containers:.1f}", f"{row.cpu_cores * 1000:.1f} m", units.size(row.memory_bytes),
+            row.arm, row.part, f"{row.containers:.1f}", units.percent(row.cpu_cores), units.size(row.memory_bytes),
             units.size(row.memory_bytes * row.containers), units.duration(row.observed_s),
         ]
         for row in records(idle(contents.run))
     ]  # fmt: skip
     note = (
-        "Means over the times in which an arm had no item in hand; 1 m is a thousandth of a core. This is what a "
+        "Means over the times in which an arm had no item in hand; CPU is a share of one core. This is what a "
         "service pays for around the clock, health checks included; a function is frozen then, and costs nothing."
     )
     headings = ["arm", "part", "containers", "CPU of each", "memory of each", "memory of all", "seen for"]
-    return Table("While nothing is to be done (measured)", headings, rows, note, 5)
+    return Table("While nothing is to be done (measured)", headings, rows, note, 5, idle(contents.run))
 
 
 def _log(contents: Contents) -> Table:
@@ -42,4 +42,6 @@ def _log(contents: Contents) -> Table:
     note = (
         f"The first {MOST_ROWS} of {len(table)}; all are in services.csv." if len(table) > MOST_ROWS else ""
     )
-    return Table("What services did meanwhile", ["arm", "block", "after", "what", "why"], rows, note)
+    return Table(
+        "What services did meanwhile", ["arm", "block", "after", "what", "why"], rows, note, raw=table
+    )

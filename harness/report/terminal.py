@@ -52,7 +52,7 @@ def floor(run: Run) -> RenderableType:
     for heading in ("ratio of two identical arms (95 %)", "blocks", "noise floor"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in records(analysis.compare(run)):
-        interval = f"{units.ratio(row.ratio)} ({units.ratio(row.ratio_low)} to {units.ratio(row.ratio_high)})"
+        interval = units.bounded(units.ratio, row.ratio, row.ratio_low, row.ratio_high)
         table.add_row(row.phase, METRICS[row.metric], interval, str(row.blocks), units.percent(row.aa_floor))
     told = [Text(f"! {banner}", style="yellow") for banner in Contents(run).banners()]
     meaning = (
@@ -116,4 +116,7 @@ def _ratio(contents: Contents, arm: str, phase: str) -> str:
     if found.empty:
         return "reference"
     row = found.iloc[0]
-    return f"{units.ratio(row['ratio'])} x ({units.ratio(row['ratio_low'])}-{units.ratio(row['ratio_high'])})"
+    told = f"{units.ratio(row['ratio'])} x"
+    if pd.isna(row["ratio_low"]):
+        return told
+    return f"{told} ({units.ratio(row['ratio_low'])}-{units.ratio(row['ratio_high'])})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -9,12 +10,14 @@ import pandas as pd
 
 from harness.analysis import units
 from harness.analysis.rates import rates
+from harness.analysis.records import records
 from harness.analysis.timeline import Timeline
 from harness.analysis.timeline import timeline as timeline_of
-from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, listed, originals
+from harness.report.chart_parts import QUIET, WIDTH, Drawn, colour, dash, listed, originals
 from harness.report.contents import Contents
 
 MOST_LANES = 24
+MOST_TICKS = 4
 STATES = ["running", "frozen"]
 # The same in the four panels of the time line, so that they stand above each other.
 LEFT = 110
@@ -33,10 +36,12 @@ def throughput(contents: Contents) -> Drawn | None:
         for phase, own in rows.groupby("phase", sort=False)
     ]
     told = []
-    for phase, own in rows.groupby("phase", sort=False):
-        best = own.groupby("arm", sort=False)["items_per_s"].max()
-        each = [f"{units.rate(rate)} by {arm}" for arm, rate in best.sort_values(ascending=False).items()]
-        told.append(f"In {phase} the most that a median block did was {listed(each)}.")
+    for phase, own in contents.summary.dropna(subset=["throughput_items_per_s"]).groupby("phase", sort=False):
+        ranked = own[own["arm"].isin(shown)].sort_values("throughput_items_per_s", ascending=False)
+        each = [f"{units.rate(row.throughput_items_per_s)} by {row.arm}" for row in records(ranked)]
+        told.append(
+            f"From the first item due to the last one done, the median block of {phase} did {listed(each)}."
+        )
     return Drawn(alt.vconcat(*panels).resolve_scale(color="shared"), rows, " ".join(told))
 
 
@@ -49,14 +54,14 @@ def _rate_panel(
     layers = [
         base.mark_area(opacity=0.15, interpolate="step-after").encode(alt.Y("low:Q"), alt.Y2("high:Q")),
         base.mark_line(strokeWidth=2, interpolate="step-after").encode(
-            alt.Y("items_per_s:Q", title="items a second"), tooltip=["arm", *tips]
+            alt.Y("items_per_s:Q", title="items a second"), dash(contents, shown), tooltip=["arm", *tips]
         ),
     ]
     if paced:
         rate, until_s = paced
         due = pd.DataFrame({"at_s": [0.0, until_s], "items_per_s": [rate, rate]})
         layers.append(
-            alt.Chart(due).mark_line(color=QUIET, strokeDash=[5, 4]).encode(x, alt.Y("items_per_s:Q"))
+            alt.Chart(due).mark_line(color=QUIET, strokeDash=[1, 3]).encode(x, alt.Y("items_per_s:Q"))
         )
     return alt.layer(*layers).properties(width=WIDTH, height=160, title=phase)
 
@@ -117,7 +122,8 @@ def _lives(contents: Contents, shown: list[str], found: Timeline, scale: alt.Sca
         axis=alt.Axis(minExtent=LEFT, maxExtent=LEFT, ticks=False),
     )
     pale = alt.Scale(domain=STATES, range=[1, 0.3])
-    frozen = alt.Legend() if (spans["state"] == "frozen").any() else None
+    idle = alt.Legend(labelExpr="datum.label == 'frozen' ? 'frozen while idle' : datum.label")
+    frozen = idle if (spans["state"] == "frozen").any() else None
     bars = (
         alt.Chart(spans.assign(row=names)[["arm", "row", "state", "start_s", "end_s"]])
         .mark_bar(height=9, cornerRadius=2)
@@ -158,8 +164,10 @@ def _use(
 ) -> Any:
     rows = found.use.assign(mib=found.use["memory_bytes"] / MIB).dropna(subset=[name])
     axis = alt.Axis(labels=last)
-    whole = 1 if name == "containers" else alt.Undefined
-    left = alt.Axis(minExtent=LEFT, maxExtent=LEFT, tickCount=4, tickMinStep=whole)
+    ticks: dict[str, Any] = (
+        {"values": _whole(rows[name]), "format": "d"} if name == "containers" else {"tickCount": 4}
+    )
+    left = alt.Axis(minExtent=LEFT, maxExtent=LEFT, **ticks)
     return (
         alt.Chart(rows[["arm", "at_s", name]])
         .mark_line(interpolate="step-after", strokeWidth=1.8)
@@ -171,6 +179,12 @@ def _use(
         )
         .properties(width=WIDTH, height=90)
     )  # fmt: skip
+
+
+def _whole(counts: pd.Series) -> list[int]:
+    """A few ticks for a count. Vega's least step yields to the number of ticks that it wants: it would draw halves."""
+    most = int(counts.max())
+    return list(range(0, most + 1, math.ceil(most / MOST_TICKS) or 1))
 
 
 def _rows(found: Timeline) -> pd.DataFrame:

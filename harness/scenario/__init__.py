@@ -108,18 +108,27 @@ class Scenario(Strict):
             raise ValueError(f"phases: names must differ, got {names}")
         if self.aa is not None and self.aa not in self.placements:
             raise ValueError(f"aa: got {self.aa!r}, allowed are the placements: {sorted(self.placements)}")
-        for name, placement in self.placements.items():
-            for deployment in placement.deployments if isinstance(placement, ServiceSettings) else ():
-                if deployment.phase not in names:
-                    raise ValueError(
-                        f"placements.{name}.deployments: phase: got {deployment.phase!r}, allowed: {names}"
-                    )
+        self._check_deployments()
         for objective in self.objectives:
             for key, known in (("placement", list(self.placements)), ("phase", names)):
                 named = getattr(objective, key)
                 if named is not None and named not in known:
                     raise ValueError(f"objectives: {key}: got {named!r}, allowed: {known}")
         return self
+
+    def _check_deployments(self) -> None:
+        lengths_s = {phase.name: phase.arrivals.lasts_s for phase in self.phases}
+        for name, placement in self.placements.items():
+            for deployment in placement.deployments if isinstance(placement, ServiceSettings) else ():
+                key, after_s = f"placements.{name}.deployments", deployment.after_s
+                if deployment.phase not in lengths_s:
+                    raise ValueError(f"{key}: phase: got {deployment.phase!r}, allowed: {list(lengths_s)}")
+                length_s = lengths_s[deployment.phase]
+                if length_s is not None and after_s >= length_s:
+                    raise ValueError(
+                        f"{key}: after_s: got {after_s:g}, allowed in phase {deployment.phase!r}: less than "
+                        f"{length_s:g}, for so many seconds its items arrive"
+                    )
 
     def only(self, placements: list[str]) -> Scenario:
         """The same scenario with some placements; the A/A arm becomes that of another where its original goes."""

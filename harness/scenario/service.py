@@ -87,7 +87,7 @@ class DeploymentSettings(Strict):
     phase: str
     """The phase in which it begins."""
     after_s: Annotated[float, Field(ge=0)] = 0.0
-    """Seconds after the first item of the phase was sent."""
+    """Seconds after the first item of the phase was sent; less than it lasts."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables of the new revision; all else is the same image."""
 
@@ -205,14 +205,18 @@ class ServiceSettings(Sized):
         return self
 
     def _check_deployments(self) -> None:
-        least = math.ceil(self.tasks * self.min_healthy_percent / 100)
-        most = self.tasks * self.max_percent // 100
-        if self.deployments and least >= most:
-            raise ValueError(
-                f"min_healthy_percent, max_percent: got {self.min_healthy_percent} and {self.max_percent}, which with "
-                f"{self.tasks} tasks are at least {least} and at most {most}: no deployment could ever begin; allowed "
-                "are such that the first is less than the second"
-            )
+        """With each number of tasks that it may have when a deployment comes."""
+        scaling = self.scaling
+        counts = range(scaling.min_tasks, scaling.max_tasks + 1) if scaling else (self.tasks,)
+        for tasks in counts if self.deployments else ():
+            least = math.ceil(tasks * self.min_healthy_percent / 100)
+            most = tasks * self.max_percent // 100
+            if least >= most:
+                raise ValueError(
+                    f"min_healthy_percent, max_percent: got {self.min_healthy_percent} and {self.max_percent}, which "
+                    f"with tasks = {tasks} are at least {least} and at most {most}: no deployment could ever begin; "
+                    "allowed are such that the first is less than the second"
+                )
 
     def _check_idle_keys(self) -> None:
         """Keys that differ from their defaults and would do nothing."""

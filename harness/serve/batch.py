@@ -1,61 +1,23 @@
 """The AWS Batch API in front of a control plane that runs here, for boto3 (`endpoint_url`) and the AWS CLI.
 
-Which operations there are, where they listen and what they take comes from botocore's model of AWS Batch.
 Source: AWS Batch API Reference, read 2026-11-24.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import cache
-from typing import Any, cast, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-import botocore.session
-from aiohttp import web
-from botocore.model import OperationModel, ServiceModel
-from botocore.validate import ParamValidator
-
-from harness.placements.batch.control import AnyJob, Batch
-from harness.placements.batch.definition import (
-    DefinitionError,
-    JobDefinition,
-    environment_of,
-    parse,
-    retries_of,
-    timeout_of,
-)
-from harness.placements.batch.jobs import ArrayJob, Dependency, Submission, SubmitError
+from harness.placements.batch.control import Batch
+from harness.placements.batch.definition import JobDefinition, parse
+from harness.placements.batch.jobs import AnyJob, ArrayJob
 from harness.placements.batch.queues import FairShare
 from harness.placements.batch.states import State
-from harness.placements.capacity import Delay, EnvironmentSettings, InstanceType, Strategy
+from harness.placements.capacity import Delay
 from harness.placements.function.runtime_api import ACCOUNT, REGION
 from harness.serve.batch_documents import BATCH, described, last, named, summary
-
-# vCPU and MB of the types that are asked for most; others are refused by name. AWS: "Instance types".
-TYPES = {
-    "optimal": ((2, 4096), (4, 8192), (8, 16_384)),
-    **{
-        f"{family}.{size}": ((vcpu, round(vcpu * gb_per_vcpu * 1024)),)
-        for family, gb_per_vcpu in (
-            ("c5", 2),
-            ("c6i", 2),
-            ("c7i", 2),
-            ("m5", 4),
-            ("m6i", 4),
-            ("m7i", 4),
-            ("r5", 8),
-        )
-        for size, vcpu in (("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16))
-    },
-}
-
-
-class ClientException(Exception):
-    """What AWS answers to a request that makes no sense."""
+from harness.serve.batch_requests import ClientException, environment, fair_share, submission
 
 
 class BatchApi:
@@ -103,27 +65,11 @@ class BatchApi:
         return {"jobDefinitions": found}
 
     def create_compute_environment(self, asked: dict[str, Any]) -> dict[str, Any]:
-        name, resources = asked["computeEnvironmentName"], asked.get("computeResources") or {}
+        name = asked["computeEnvironmentName"]
         if name in self._batch.environments:
             raise ClientException(f"Object already exists: {name}")
-        kind = resources.get("type", "EC2")
-        if kind not in {"EC2", "SPOT", "FARGATE"}:
-            raise ClientException(f"computeResources.type: got {kind!r}, allowed here: EC2, SPOT, FARGATE")
-        self._batch.add_environment(
-            EnvironmentSettings(
-                name=name,
-                kind=kind,
-                max_vcpu=resources.get("maxvCpus", 0),
-                min_vcpu=0 if kind == "FARGATE" else resources.get("minvCpus", 0),
-                types=()
-                if kind == "FARGATE"
-                else tuple(_types(resources.get("instanceTypes") or ["optimal"])),
-                launch=self._launch,
-                idle_s=self._idle_s,
-                strategy=_strategy(resources.get("allocationStrategy", "BEST_FIT")),
-            )
-        )
-        self._environments[name] = resources
+        self._batch.add_environment(environment(asked, self._launch, self._idle_s))
+        self._environments[name] = asked.get("computeResources") or {}
         return named("computeEnvironment", name, name, "compute-environment")
 
     def describe_compute_environments(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -148,12 +94,7 @@ class BatchApi:
         return {"computeEnvironments": found}
 
     def create_scheduling_policy(self, asked: dict[str, Any]) -> dict[str, Any]:
-        policy = asked.get("fairsharePolicy") or {}
-        weights = {
-            each["shareIdentifier"]: each.get("weightFactor", 1.0)
-            for each in policy.get("shareDistribution", ())
-        }
-        self._policies[asked["name"]] = FairShare(weights=weights, decay_s=policy.get("shareDecaySeconds", 0))
+        self._policies[asked["name"]] = fair_share(asked)
         return {"name": asked["name"], "arn": f"{BATCH}:scheduling-policy/{asked['name']}"}
 
     def create_job_queue(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -192,31 +133,7 @@ class BatchApi:
         return {"jobQueues": found}
 
     def submit_job(self, asked: dict[str, Any]) -> dict[str, Any]:
-        definition = self._definition(asked["jobDefinition"])
-        changes = asked.get("containerOverrides") or {}
-        sizes = {each["type"]: float(each["value"]) for each in changes.get("resourceRequirements", ())}
-        memory_mb = sizes.get("MEMORY", changes.get("memory"))
-        submission = Submission(
-            name=asked["jobName"],
-            queue=last(asked["jobQueue"]),
-            definition=definition,
-            parameters=asked.get("parameters") or {},
-            environment=environment_of(changes.get("environment", ())),
-            command=tuple(changes["command"]) if changes.get("command") else None,
-            vcpu=sizes.get("VCPU", changes.get("vcpus")),
-            memory_mb=None if memory_mb is None else int(memory_mb),
-            retries=retries_of(asked["retryStrategy"]) if asked.get("retryStrategy") else None,
-            timeout_s=timeout_of(asked.get("timeout") or {}),
-            array_size=(asked.get("arrayProperties") or {}).get("size"),
-            depends_on=tuple(
-                Dependency(each.get("jobId"), each.get("type", "")) for each in asked.get("dependsOn", ())
-            ),
-            share=asked.get("shareIdentifier", ""),
-            priority=asked.get("schedulingPriorityOverride"),
-        )
-        command = replace(definition, command=submission.command or definition.command)
-        command.command_for(submission.parameters)  # a Ref:: without a value is refused now
-        job = self._batch.submit(submission)
+        job = self._batch.submit(submission(asked, self._definition(asked["jobDefinition"])))
         return {"jobArn": f"{BATCH}:job/{job.id}", "jobName": asked["jobName"], "jobId": job.id}
 
     def describe_jobs(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -258,48 +175,3 @@ class BatchApi:
         if not found:
             raise ClientException(f"JobDefinition not found: {named}")
         return found[0]
-
-
-def add_routes(app: web.Application, api: BatchApi) -> None:
-    """Serve every operation that the API has a method for."""
-    for operation in _model().operation_names:
-        model = _model().operation_model(operation)
-        method = getattr(api, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower(), None)
-        if method is not None:
-            app.router.add_route(model.http["method"], model.http["requestUri"], _answering(model, method))
-
-
-def _answering(
-    model: OperationModel, method: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(http: web.Request) -> web.Response:
-        try:
-            asked = json.loads(await http.read() or b"{}")
-            assert model.input_shape is not None
-            report = ParamValidator().validate(asked, model.input_shape)
-            if report.has_errors():
-                raise ClientException(report.generate_report())
-            return web.json_response(method(asked))
-        except (ClientException, DefinitionError, SubmitError, ValueError) as error:
-            headers = {"x-amzn-ErrorType": "ClientException"}
-            return web.json_response({"message": str(error)}, status=400, headers=headers)
-
-    return handle
-
-
-def _strategy(name: str) -> Strategy:
-    if name not in get_args(Strategy):
-        raise ClientException(f"allocationStrategy: got {name!r}, allowed: {', '.join(get_args(Strategy))}")
-    return cast(Strategy, name)
-
-
-def _types(names: list[str]) -> Iterator[InstanceType]:
-    for name in names:
-        if name not in TYPES:
-            raise ClientException(f"instanceTypes: got {name!r}, allowed here: {sorted(TYPES)}")
-        yield from (InstanceType(name, vcpu, memory_mb) for vcpu, memory_mb in TYPES[name])
-
-
-@cache
-def _model() -> ServiceModel:
-    return botocore.session.get_session().get_service_model("batch")

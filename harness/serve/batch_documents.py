@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.placements.batch.control import AnyJob
-from harness.placements.batch.jobs import ArrayJob, AttemptMade, Job
+from harness.placements.batch.jobs import AnyJob, ArrayJob, AttemptMade, Job
 from harness.placements.function.runtime_api import ACCOUNT, REGION
 
 NS_PER_MS = 1_000_000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,29 +23,13 @@ from harness.placements.function.invocation import (
     Invoked,
     Request,
     Sink,
-    too_large,
 )
 from harness.placements.function.runtime_api import new_trace_id
 from harness.serve import errors
 from harness.serve.eventstream import StreamedAnswer
+from harness.serve.function_requests import choice, client_context, event, named
 
-CLIENT_CONTEXT_BYTES = 3583  # in base64
 INVOKE_ASYNC_BYTES = 256 * 1024
-# What SDKs and `curl --data` call a JSON event, which Lambda takes as such.
-MEDIA_TYPES = frozenset(
-    {
-        "application/json",
-        "application/octet-stream",
-        "application/x-amz-json-1.0",
-        "application/x-amz-json-1.1",
-        "application/x-www-form-urlencoded",
-        "binary/octet-stream",
-    }
-)
-NAME = re.compile(
-    r"(arn:aws[a-z-]*:lambda:)?([a-z]+(-[a-z]+)+-\d:)?(\d{12}:)?(function:)?"
-    r"(?P<name>[a-zA-Z0-9._-]+)(:(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]+))?"
-)
 
 
 class Servable(Protocol):
@@ -156,7 +139,7 @@ class _Api:
 
     async def invoke_async(self, http: web.Request, request_id: str) -> web.StreamResponse:
         function = self._find(http)
-        function.submit(Request(payload=await _event(http, INVOKE_ASYNC_BYTES), request_id=request_id))
+        function.submit(Request(payload=await event(http, INVOKE_ASYNC_BYTES), request_id=request_id))
         return web.Response(status=202, headers={"x-amzn-RequestId": request_id})
 
     async def list_functions(self, http: web.Request, request_id: str) -> web.StreamResponse:
@@ -170,30 +153,23 @@ class _Api:
         return _json(_described(self._find(http)), request_id)
 
     async def _call(self, http: web.Request, request_id: str, kinds: Sequence[str]) -> _Call:
-        kind = _choice(http, "invocationType", "X-Amz-Invocation-Type", kinds)
-        log_type = _choice(http, "logType", "X-Amz-Log-Type", ("None", "Tail"))
+        kind = choice(http, "invocationType", "X-Amz-Invocation-Type", kinds)
+        log_type = choice(http, "logType", "X-Amz-Log-Type", ("None", "Tail"))
         function = self._find(http)
         request = Request(
-            client_context=_client_context(http.headers.get("X-Amz-Client-Context")),
+            client_context=client_context(http.headers.get("X-Amz-Client-Context")),
             trace_id=http.headers.get("X-Amzn-Trace-Id") or new_trace_id(),
-            payload=await _event(http, REQUEST_BYTES),
+            payload=await event(http, REQUEST_BYTES),
             request_id=request_id,
         )
         return _Call(function=function, request=request, kind=kind, with_log=log_type == "Tail")
 
     def _find(self, http: web.Request) -> Servable:
-        """The function that a request names, by name or ARN."""
-        text = http.match_info["name"]
-        named = NAME.fullmatch(text)
-        if named is None:
-            raise errors.bad_value(text, "functionName", f"regular expression pattern: {NAME.pattern}")
-        asked = http.query.get("Qualifier")
-        if asked and named["qualifier"] and asked != named["qualifier"]:
-            raise errors.contradictory_qualifiers()
-        qualifier = asked or named["qualifier"]
-        function = self._functions.get(named["name"])
+        """The function that a request names, which has one version alone."""
+        name, qualifier = named(http)
+        function = self._functions.get(name)
         if function is None or qualifier not in (None, "", VERSION):
-            raise errors.not_found(named["name"], qualifier)
+            raise errors.not_found(name, qualifier)
         return function
 
     async def _carry_out(self, invocation: Coroutine[Any, Any, Invoked]) -> Invoked:
@@ -217,63 +193,6 @@ def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Stream
             return errors.answer(errors.as_refused(error), request_id)
 
     return handle
-
-
-async def _event(http: web.Request, limit_bytes: int) -> bytes:
-    """The body, which has to be JSON and small enough; nothing is an empty object to Lambda."""
-    media_type = http.headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
-    if media_type not in MEDIA_TYPES:
-        raise errors.unsupported_media_type(media_type)
-    body = await _body(http, limit_bytes)
-    if not body:
-        return b"{}"
-    try:
-        JSON.decode(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise errors.not_json(error) from None
-    return body
-
-
-async def _body(http: web.Request, limit_bytes: int) -> bytes:
-    """All that was sent, refused as soon as it is known to be too large."""
-    if (http.content_length or 0) > limit_bytes:
-        raise too_large(limit_bytes)
-    body = bytearray()
-    while piece := await http.content.readany():
-        body += piece
-        if len(body) > limit_bytes:
-            raise too_large(limit_bytes)
-    return bytes(body)
-
-
-def _client_context(encoded: str | None) -> str | None:
-    """The JSON text of a client context."""
-    if not encoded:
-        return None
-    if len(encoded) > CLIENT_CONTEXT_BYTES:
-        raise errors.long_client_context(len(encoded), CLIENT_CONTEXT_BYTES)
-    try:
-        text = base64.b64decode(encoded, validate=True).decode()
-        if isinstance(JSON.decode(text), dict):
-            return text
-    except (ValueError, RecursionError):
-        pass
-    raise errors.bad_client_context()
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-JSON = json.JSONDecoder(parse_constant=_no_number)
-
-
-def _choice(http: web.Request, parameter: str, header: str, values: Sequence[str]) -> str:
-    """The value of a header with a fixed set of them, the first of which is the default."""
-    value = http.headers.get(header, values[0])
-    if value not in values:
-        raise errors.bad_value(value, parameter, f"enum value set: [{', '.join(values)}]")
-    return value
 
 
 def _json(document: dict[str, Any], request_id: str) -> web.Response:

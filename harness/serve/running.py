@@ -25,7 +25,8 @@ from harness.placements.function.recorded import RecordedFunction
 from harness.runs import State
 from harness.scenario import BatchSettings, FunctionSettings, Scenario
 from harness.scenario.function import CONCURRENCY
-from harness.serve.batch import BatchApi, add_routes
+from harness.serve.batch import BatchApi
+from harness.serve.batch_routes import add_routes
 from harness.serve.functions import Servable, make_app
 from harness.serve.jobs import ImageRunner
 from harness.session.arm import Job, Watcher, findings, make_bench

@@ -135,3 +135,15 @@ def test_an_objective_ends_how_long_an_item_may_take() -> None:
     assert "surely misses latency_mean_s < 0.2 in phase steady" in last.text
     factor = last.at * 1.01
     assert best(advise(run, Question(1e6, speed_factor=factor))) != best(found)
+
+
+@pytest.mark.parametrize("items", [3e8, 1e9])
+def test_under_an_objective_a_duration_turns_the_answer_where_advice_says_so(items: float) -> None:
+    """A service has less use of its tasks where items take longer, which the curves over duration do not know."""
+    run = having(example(), objectives=[{"expect": "latency_p95_s < 0.2", "phase": "steady"}])
+    found = advise(run, Question(items, speed_factor=0.8))
+    assert len(found.ranked) == 2
+    for flip in over(found, "duration"):
+        if not flip.limit:
+            factor = flip.at * (1.02 if flip.at > 1 else 1 / 1.02)
+            assert best(advise(run, Question(items, speed_factor=0.8 * factor))) == flip.to

@@ -23,9 +23,9 @@ from harness.engines.docker import DockerEngine
 from harness.engines.image import Image
 from harness.engines.ownership import container_user
 from harness.placements.base import Bench
-from harness.placements.batch.control import AnyJob, Batch
+from harness.placements.batch.control import Batch
 from harness.placements.batch.definition import JobDefinition
-from harness.placements.batch.jobs import Job, Submission
+from harness.placements.batch.jobs import AnyJob, Job, Submission
 from harness.placements.batch.runner import JobRunner, Share
 from harness.placements.batch.states import State
 from harness.placements.capacity import ComputeEnvironment, EnvironmentSettings, Instance, InstanceType

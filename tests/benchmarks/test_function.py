@@ -227,7 +227,7 @@ def test_freeze_and_thaw(benchmark: Any, make_docker: Callable[[], DockerEngine]
         }
 
     def docker_api(engine: DockerEngine) -> docker.APIClient:
-        return engine._client.api
+        return engine._daemon.api
 
     found = told(benchmark, lambda: asyncio.run(main()))
     assert found["p50_ms"] <= 2

@@ -10,7 +10,7 @@ import pytest
 
 from harness.gallery import pages
 from harness.gallery.build import Card, write_index, write_pages
-from harness.gallery.pictures import draw
+from harness.gallery.pictures import LETTERS, draw
 from tests.synthetic import make_run
 
 
@@ -59,17 +59,14 @@ def test_pictures_are_drawn_in_both_themes(opened: Any, index: Path, scheme: str
 def test_the_keyboard_reaches_everything_in_order(opened: Any, index: Path) -> None:
     page = opened(index).page
     seen = []
-    for _ in range(1 + 4 * len(pages())):
+    for _ in range(1 + 3 * len(pages())):
         page.keyboard.press("Tab")
         seen.append(
             page.evaluate("document.activeElement.getAttribute('href') ?? document.activeElement.tagName")
         )
     assert seen[0] == "#lines", "the first leads past the list"
     assert seen[1 : 1 + len(pages())] == [f"#{name}" for name in pages()]
-    assert seen[1 + len(pages()) :] == [
-        each for name in pages() for each in ("SUMMARY", "run/report.html", f"{name}.md")
-    ]
-    page.keyboard.press("Shift+Tab")
+    assert seen[1 + len(pages()) :] == [each for _ in pages() for each in ("SUMMARY", "run/report.html")]
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     assert page.locator("article#spot details").get_attribute("open") is not None
@@ -89,11 +86,24 @@ def test_a_reader_of_screens_is_told_what_is_seen(opened: Any, index: Path) -> N
     assert len(set(names)) == len(names), "no two links sound alike"
 
 
-def test_links_lead_to_report_and_page(opened: Any, index: Path) -> None:
+def test_links_lead_to_reports_and_what_a_page_says_is_in_its_card(opened: Any, index: Path) -> None:
+    """A page itself is Markdown, which a browser shows as it is typed."""
     page = opened(index).page
+    addresses = page.eval_on_selector_all("main a", "all => all.map(each => each.getAttribute('href'))")
+    assert set(addresses) == {"run/report.html"}
+    page.locator("article#time-limit summary").click()
+    assert page.locator("article#time-limit code", has_text="attemptDurationSeconds").is_visible()
     page.get_by_role("link", name="Report of the run").first.click()
     assert page.title() == "The report"
-    assert {f"{name}.md" for name in pages()} < {each.name for each in index.parent.glob("*.md")}
+
+
+def test_letters_of_pictures_can_be_read_on_a_telephone(opened: Any, index: Path) -> None:
+    """They are drawn at 13 px, and shrink with their picture."""
+    page = opened(index, 390).page
+    shrunk = page.eval_on_selector_all(
+        "article img", "all => all.map(each => each.width / each.naturalWidth)"
+    )
+    assert min(shrunk) * LETTERS["labelFontSize"] >= 9
 
 
 def test_it_is_printed_on_few_pages(opened: Any, index: Path) -> None:

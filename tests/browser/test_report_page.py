@@ -16,13 +16,22 @@ from harness.report.build import write_reports
 from harness.runs import Run
 from tests.synthetic import make_run
 
-MOST_PAGES = 30
+# In print, beside one for each chart.
+MOST_PAGES = 7
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a run in which some items failed, so that every chart has something to show."""
     run = make_run(tmp_path_factory.mktemp("made") / "r", failed_share=0.02)
+    write_reports(Run.load(run.folder))
+    return run.folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def small_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one block with four items a phase: too little for medians, intervals and claims."""
+    run = make_run(tmp_path_factory.mktemp("made") / "small", blocks=1, items=4, aa=None)
     write_reports(Run.load(run.folder))
     return run.folder / "report.html"
 
@@ -66,6 +75,58 @@ def test_every_chart_is_drawn_and_says_what_it_shows(opened: Any, report: Path) 
         assert re.search(r"\d", told) and len(told) > 60, told
 
 
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_every_chart_is_whole_within_its_column_in_letters_of_full_size(
+    opened: Any, report: Path, width: int
+) -> None:
+    found = opened(report, width).page.eval_on_selector_all(
+        ".chart", """all => all.map(chart => { const svg = chart.querySelector("svg"); return {
+            id: chart.id, beyond: chart.scrollWidth - chart.clientWidth,
+            scale: svg.getBoundingClientRect().width / svg.width.baseVal.value }; })""",
+    )  # fmt: skip
+    assert found
+    for chart in found:
+        assert chart["beyond"] <= 0 and chart["scale"] == pytest.approx(1, abs=0.02), chart
+
+
+def test_a_screen_that_is_turned_has_its_charts_drawn_anew_as_the_switches_stand(
+    opened: Any, report: Path
+) -> None:
+    page = opened(report, 390).page
+    page.check("input[name=speed][value='2']")
+    width = page.evaluate("document.querySelector('#chart-load svg').width.baseVal.value")
+    assert width <= 390
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.wait_for_function("document.querySelector('#chart-cost svg').width.baseVal.value > 500")
+    wide = page.inner_html("#chart-load svg")
+    page.check("input[name=speed][value='1']")
+    page.wait_for_function(
+        "before => document.querySelector('#chart-load svg').innerHTML !== before", arg=wide
+    )
+
+
+def test_a_table_that_goes_on_beyond_its_column_says_so(opened: Any, report: Path) -> None:
+    cue = """region => getComputedStyle(region.querySelector("caption"), "::after").content.includes("sideways")"""
+    for width in (390, 1280):
+        page = opened(report, width).page
+        wide = [
+            (region.evaluate("region => region.scrollWidth > region.clientWidth + 1"), region.evaluate(cue))
+            for region in page.query_selector_all(".scroll")
+            if region.is_visible()
+        ]
+        assert all(beyond == told for beyond, told in wide)
+        assert any(beyond for beyond, _ in wide) or width == 1280
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_switches_stay_within_their_column(opened: Any, report: Path, width: int) -> None:
+    page = opened(report, width).page
+    column = page.query_selector("main").bounding_box()
+    for each in page.query_selector_all("fieldset, fieldset label"):
+        box = each.bounding_box()
+        assert box["x"] + box["width"] <= column["x"] + column["width"] - 19, "the padding of main"
+
+
 def test_the_first_screen_has_the_answer(opened: Any, report: Path) -> None:
     page = opened(report).page
     box = page.query_selector(".answer").bounding_box()
@@ -76,6 +137,20 @@ def test_the_first_screen_has_the_answer(opened: Any, report: Path) -> None:
         assert question in text
     for label in ("measured", "modelled", "priced"):
         assert page.query_selector(f".answer .tag.{label}")
+
+
+def test_the_first_screen_of_few_items_says_what_is_lacking(opened: Any, small_report: Path) -> None:
+    page = opened(small_report).page
+    speed = page.locator(".facts > div", has_text="How fast?")
+    assert speed.locator(".figure").inner_text() == "too few items for a median"
+    assert "A median takes 6 items" in speed.inner_text()
+    assert "too few items were done for a median" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("which", ["report", "small_report"])
+def test_no_figure_that_is_not_there_shows(opened: Any, which: str, request: pytest.FixtureRequest) -> None:
+    text = opened(request.getfixturevalue(which)).page.inner_text("body")
+    assert re.findall(r"- to -|.*\bnan\b.*|NaN|\bNone\b|undefined|.*\b1 (?:valid )?blocks\b.*", text) == []
 
 
 def test_headings_are_in_order_and_the_page_has_landmarks(opened: Any, report: Path) -> None:
@@ -163,6 +238,8 @@ def test_a_table_gives_its_rows_too(opened: Any, report: Path) -> None:
         page.click("caption:has-text('Summary (measured)') a.csv")
     rows = pd.read_csv(io.BytesIO(download.value.path().read_bytes()))
     assert set(rows["arm"]) == {"function", "batch", "service", "function-aa"}
+    own = pd.read_csv(report.parent / "summary.csv")
+    pd.testing.assert_frame_equal(rows, own, rtol=1e-5, check_dtype=False)
 
 
 def test_it_prints_on_some_pages_in_light_with_everything_unfolded(
@@ -171,9 +248,12 @@ def test_it_prints_on_some_pages_in_light_with_everything_unfolded(
     page = opened(report, scheme="dark").page
     printed = page.pdf(path=screenshots / "report.pdf", format="A4")
     pages = len(re.findall(rb"/Type\s*/Page\b", printed))
-    assert 5 <= pages <= MOST_PAGES
+    assert 5 <= pages <= MOST_PAGES + page.locator(".chart").count()
     page.emulate_media(media="print", color_scheme="dark")
     assert min(colours(page, "body", "color")) < 90, "ink is dark on paper"
+    assert not page.locator("input[type=radio]").first.is_visible()
+    shown = [label.inner_text() for label in page.locator("fieldset label").all() if label.is_visible()]
+    assert len(shown) == page.locator("fieldset").count(), "of a switch only how it stands"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.query_selector("details:not([open])") is None
     page.evaluate("dispatchEvent(new Event('afterprint'))")

@@ -39,6 +39,7 @@ def test_equal_conditions_give_none(runs: tuple[Run, Run]) -> None:
         ("corpus", "digest", {"corpus": {"digest": "other"}}),
         ("code", "git commit", {"git_commit": "def456-dirty"}),
         ("run", "state", {"state": "interrupted"}),
+        ("run", "seed", {"seed": 2}),
     ],
 )
 def test_each_kind_of_condition_is_seen(

@@ -17,8 +17,13 @@ from rich.console import Console
 from harness.cli import main
 from harness.comparing import Comparison, ComparisonError, compare_runs, parse
 from harness.comparing.as_json import as_json
+from harness.comparing.conditions import Condition
+from harness.comparing.figures import BY_NAME
+from harness.comparing.forest import ticks
 from harness.comparing.html import html
 from harness.comparing.markdown import markdown
+from harness.comparing.sentences import sentences
+from harness.comparing.tables import conditions_table
 from harness.comparing.terminal import render
 from harness.runs import Run
 from tests import synthetic
@@ -82,6 +87,37 @@ def test_true_differences_are_named_with_their_direction(comparison: Comparison)
         "service", "steady", "latency_p50_s"
     ]
     assert ratio == pytest.approx(2.0, rel=0.15)
+
+
+def test_the_headline_names_the_largest_differences_and_what_the_thresholds_say(
+    comparison: Comparison,
+) -> None:
+    counts, worst, best, thresholds = sentences(comparison)
+    assert counts.startswith("after against before: 7 regressions, 8 improvements, and")
+    assert re.fullmatch(r"Worst: (service, \w+: .+ \d\.\d+ x \(\S+ to \S+\); ){2}service, \w+: .+\.", worst)
+    assert "service, drop: throughput 0.4" in worst, "less than half as much is as bad as twice as long"
+    assert re.match(r"Best: function, drop: \w+", best)
+    assert thresholds == "--fail-on failed; of 6 checks: 2 failed, 2 undecided, 2 passed."
+    box = re.search(r'<section class="answer".*?</section>', html(comparison), re.DOTALL)
+    assert box is not None
+    texts = (
+        box[0].replace("&#34;", '"').replace("\u00a0", " "),
+        printed(comparison, 400),
+        markdown(comparison),
+    )
+    for text in texts:
+        assert [told for told in sentences(comparison) if told not in text] == []
+
+
+def test_every_output_says_why_a_report_of_the_same_run_has_other_figures(comparison: Comparison) -> None:
+    for text in (printed(comparison, 400), markdown(comparison), html(comparison)):
+        assert text.count("A report pools the items of all blocks") == 1
+
+
+def test_the_headline_of_equal_runs_names_nothing(folder: Path) -> None:
+    run = Run.load(folder / "before")
+    (told,) = sentences(compare_runs([run, run]))
+    assert "no regressions, no improvements" in told
 
 
 def test_a_run_against_itself_is_equal_to_the_last_digit(folder: Path) -> None:
@@ -155,6 +191,25 @@ def test_conditions_come_before_ratios(folder: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (("927989760", "1855979520"), ["885 MiB", "1.73 GiB"]),
+        (("927989760", "927989761"), ["927,989,760 B", "927,989,761 B"]),
+        (("-", "927989760"), ["-", "885 MiB"]),
+    ],
+)
+def test_sizes_among_the_conditions_have_their_unit(
+    comparison: Comparison, values: tuple[str, ...], told: list[str]
+) -> None:
+    condition = Condition("limits in force: function", "memory_bytes", values)
+    (row,) = conditions_table(replace(comparison, conditions=[condition])).rows
+    assert row[2:] == told
+    assert as_json(replace(comparison, conditions=[condition]))["differing_conditions"][0]["values"] == dict(
+        zip(("before", "after"), values, strict=True)
+    ), "a program gets what was recorded"
+
+
 def test_the_terminal_output_fits_a_hundred_columns(comparison: Comparison) -> None:
     text = printed(comparison, 100)
     assert max(map(len, text.splitlines())) <= 100
@@ -166,10 +221,22 @@ def test_markdown_is_short_with_the_rest_folded(comparison: Comparison) -> None:
     text = markdown(comparison)
     open_part = re.sub(r"<details>.*?</details>", "", text, flags=re.S)
     assert len(open_part.splitlines()) < 45
-    assert text.count("<details>") == text.count("</details>") == 1
+    assert text.count("<details>") == text.count("</details>") == 2, (
+        "conditions, since seeds differ, and all figures"
+    )
     assert "| steady | service | median latency |" in open_part
     named = comparison.table["verdict"].isin(["regression", "improvement"]).sum()
     assert open_part.count("regression (") + open_part.count("improvement (") == named
+
+
+@pytest.mark.parametrize("reach", [1.31, 1.6, 3.3, 11.0, 105.0])
+def test_an_axis_of_ratios_has_the_same_steps_up_and_down(reach: float) -> None:
+    values = ticks(reach)
+    assert 5 <= len(values) <= 13
+    assert values == sorted(values)
+    assert 1 in values[::2]
+    assert 1 / reach <= values[0] < 1 < values[-1] <= reach
+    assert [1 / each for each in reversed(values)] == pytest.approx(values)
 
 
 def test_the_page_is_whole_and_loads_nothing(comparison: Comparison) -> None:
@@ -209,6 +276,11 @@ def test_json_has_all_of_it_and_no_value_that_json_lacks(folder: Path) -> None:
 
 def invoke(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
+
+
+def test_help_names_every_metric() -> None:
+    text = invoke("--help").output
+    assert [name for name in BY_NAME if name not in text] == []
 
 
 def test_exit_codes(folder: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from harness.cost.arms import Arm
-from harness.cost.book import load_book
+from harness.cost.book import PriceBook, load_book
 from harness.cost.curve import Curve, total
 from harness.cost.demand import Demand
 from harness.cost.figures import Figures
@@ -19,6 +20,11 @@ BOOK = load_book()
 TERMS = Terms(BOOK)
 STEPS = r"(\d+) \(([\d.]+) / ([\d.]+) rounded up to (\d+) at least (\d+)\)"
 ALWAYS = Carrying(1.0, 1.0, "made up: an item a second, never idle")
+
+
+def lacking(book: PriceBook, *keys: str) -> PriceBook:
+    """The same book without these prices."""
+    return replace(book, prices={key: price for key, price in book.prices.items() if key not in keys})
 
 
 def an_arm(kind: str, *, vcpu: float = 0.5, memory_mb: float = 1024.0, **settings: Any) -> Arm:

@@ -26,7 +26,7 @@ def test_a_young_book_with_prices_that_a_refresh_kept_is_told() -> None:
     book = replace(BOOK, prices=MappingProxyType({**BOOK.prices, **kept}))
     (told,) = price_notices(book, DAY)
     assert told.startswith(f"{len(kept)} prices of the book of us-east-1 (ec2_c6i_large and the like)")
-    assert f"kept from {old}, older than 180 days" in told
+    assert f"kept from {old}, more than 180 days ago" in told
 
 
 def test_prices_of_the_scenario_are_told() -> None:

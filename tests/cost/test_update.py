@@ -224,7 +224,7 @@ def test_an_account_refreshes_the_rest(listed: PriceList, monkeypatch: pytest.Mo
     listed.lightsail["ContainerServicePower:small"] = 25.0
     found = with_account(listed, monkeypatch)
     changed = {key: new for key, old, new in found.changed() if old}
-    assert changed.keys() == {"ec2_m5_large", "lightsail_container_small_month"}
+    assert changed.keys() == {"ec2_m5_large", "ec2_spot_c6i_large", "lightsail_container_small_month"}
     assert changed["ec2_m5_large"].tiers[0].usd == Decimal("0.1")
     assert changed["lightsail_container_small_month"].tiers[0].usd == 25
     spot = found.new.entry("ec2_spot_c6i_large")

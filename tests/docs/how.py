@@ -68,6 +68,7 @@ def smaller(scenario: Path, folder: Path) -> Path:
 
     text = re.sub(r'(kind = "(?:drop|burst)",.*\bitems = )(\d+)', fewer_items, scenario.read_text())
     text = re.sub(r"rate_per_s = ([\d.]+), duration_s = ([\d.]+)", shorter, text)
+    text = re.sub(r"after_s = [\d.]+", "after_s = 0.1", text)  # within what the phase lasts now
     text = re.sub(r"^aa = .*\n", "", text, flags=re.MULTILINE)
     copy = folder / scenario.name
     copy.write_text(re.sub(r"^blocks = \d+", 'blocks = 1\naa = ""', text, flags=re.MULTILINE))

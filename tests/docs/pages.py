@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -77,3 +79,20 @@ def inline(page: Path, kind: str) -> list[Token]:
 def anchors(page: Path) -> set[str]:
     """What a link to the page may have behind `#`."""
     return {str(token.attrs["id"]) for token in tokens(page) if token.type == "heading_open"}
+
+
+def build_site(folder: Path) -> Path:
+    """As `make docs` does, without a warning; where the pages are."""
+    recipe = re.search(
+        r"^docs:.*\n(?:\t.*\n)*?\t@\$\(BIN\)/python (-m sphinx .*)$",
+        (ROOT / "Makefile").read_text(),
+        re.MULTILINE,
+    )
+    assert recipe is not None
+    replaced = recipe[1].replace(".cache/doctrees", str(folder / "trees"))
+    replaced = replaced.replace(".cache/site", str(folder / "html"))
+    done = subprocess.run(
+        [sys.executable, *replaced.split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import click
 import pytest
+from PIL import Image
 
 from harness import scenario
 from harness.cli import main
@@ -59,6 +60,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), f"{page}: {href}"
         assert not anchor or anchor in anchors(target), f"{page}: {href}"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/index.md"], ids=lambda page: page.name)
+def test_what_is_called_a_first_screen_is_no_longer_than_one(page: Path) -> None:
+    for token in inline(page, "image"):
+        size = Image.open(page.parent / str(token.attrs["src"])).size
+        assert "first screen" not in token.content or size[1] <= size[0]
 
 
 def tomls() -> list[Block]:

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, build_site
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    recipe = re.search(
-        r"^docs:.*\n(?:\t.*\n)*?\t@\$\(BIN\)/python (-m sphinx .*)$", (ROOT / "Makefile").read_text(), re.M
-    )
-    assert recipe is not None
-    replaced = (
-        recipe[1]
-        .replace(".cache/doctrees", str(folder / "trees"))
-        .replace(".cache/site", str(folder / "html"))
-    )
-    done = subprocess.run(
-        [sys.executable, *replaced.split()], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "html"
+    return build_site(tmp_path_factory.mktemp("site"))
 
 
 def test_the_site_is_built_without_a_warning(site: Path) -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file()
+
+
+def test_a_picture_of_the_gallery_is_there_for_light_and_dark_and_one_is_shown(site: Path) -> None:
+    text = (site / "gallery/burst.html").read_text()
+    found = {
+        re.search(r'src="[^"]*?([\w-]+\.svg)"', each)[1]: re.search(r'class="([^"]*)"', each)[1]  # type: ignore[index]
+        for each in re.findall(r"<img\b[^>]*svg[^>]*>", text)
+    }
+    assert found == {"burst.svg": "only-light", "burst-dark.svg": "only-dark"}
 
 
 def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import docker
 import pytest
 
 from harness.engines.base import Container, ContainerSpec, Engine, EngineError, Limits
+from harness.engines.docker import DockerEngine
 from harness.engines.ownership import container_user
 
 NUMBERS = itertools.count()
@@ -195,6 +198,51 @@ def test_the_cpu_limit_holds_and_its_throttling_is_seen(make_docker: MakeEngine)
             assert before and after and before.cpu_s is not None and after.cpu_s is not None
             assert (after.cpu_s - before.cpu_s) / 2.0 == pytest.approx(0.25, rel=0.2)
             assert (after.cpu_throttled_periods or 0) > (before.cpu_throttled_periods or 0)
+
+    with_engine(make_docker, check)
+
+
+BUSY = "import os\nos.fork(), os.fork()\nwhile True: pass"
+
+
+@pytest.mark.docker
+def test_a_cpu_share_counts_among_containers_that_want_more_than_there_is(make_docker: MakeEngine) -> None:
+    """Four busy processes each, on two cores: without their shares both would have as much."""
+
+    async def check(engine: Engine) -> None:
+        small, large = (
+            python(BUSY, Limits(vcpu=vcpu, memory_bytes=128 * MIB, cpu="share")) for vcpu in (0.25, 1.0)
+        )
+        async with running(engine, small) as less, running(engine, large) as more:
+            before = [each.usage() for each in (less, more)]
+            await asyncio.sleep(3)
+            after = [each.usage() for each in (less, more)]
+        used_s = [late.cpu_s - early.cpu_s for early, late in zip(before, after, strict=True)]  # type: ignore[union-attr,operator]
+        assert 2.5 < used_s[1] / used_s[0] < 6, used_s
+
+    with_engine(make_docker, check)
+
+
+@pytest.mark.docker
+def test_a_container_that_does_not_end_holds_up_no_call_to_the_daemon(
+    docker_client: docker.DockerClient, make_docker: MakeEngine
+) -> None:
+    async def check(engine: Engine) -> None:
+        assert isinstance(engine, DockerEngine)
+        engine._daemon._calls = ThreadPoolExecutor(1)
+        ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); "
+        deaf = python(ignore + "time.sleep(60)")
+        async with running(engine, deaf) as container:
+            while "deaf" not in await container.output():
+                await asyncio.sleep(0.05)
+            begun_s = time.monotonic()
+            stopping = asyncio.create_task(container.stop(3.0))
+            await asyncio.sleep(0.3)
+            await engine._daemon.call(docker_client.ping)
+            assert time.monotonic() - begun_s < 2
+            await stopping
+            assert time.monotonic() - begun_s > 3
+            assert (await container.wait()).code == 137
 
     with_engine(make_docker, check)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from click.testing import CliRunner
 from harness.analysis.cells import validity
 from harness.cli import main
 from harness.gallery import Page
-from harness.gallery.build import make_card, newest_run, write_index, write_pages
+from harness.gallery.build import ENDINGS, make_card, newest_run, write_index, write_pages
 from harness.gallery.figures import Figures, GalleryError, as_it_came, disturbed, steps
-from harness.gallery.pictures import PICTURES, THEMES, draw
+from harness.gallery.pictures import OUTCOMES, PICTURES, STAGES, THEMES, draw
+from harness.report.chart_parts import BY_KIND
 from harness.runs import Run
+from tests.report.test_colours import LEAST_CONTRAST, PAPERS, contrast
 from tests.report.test_report import Page as Html
 from tests.synthetic import make_run
 
@@ -50,8 +53,8 @@ def a_page(**changes: Any) -> Page:
     about: dict[str, Any] = {
         "name": "line", "title": "A <line>", "scenario": "quick", "picture": "outcomes", "alt": "bars",
         "shown": "ok('function') == planned('function')", "verdict": "{{ ok('function') }} were done.",
-        "sentences": ("One.", "Two.", "Three.", "Four.", "It took {{ p50('batch') | duration }}."), "aws": "Nothing.",
-        "items_per_month": 1000,
+        "sentences": ("One.", "Two.", "Three.", "Four.", "It took {{ p50('batch') | duration }}."),
+        "aws": "Nothing, `says <aws>`.", "items_per_month": 1000,
     }  # fmt: skip
     return Page(**(about | changes))
 
@@ -95,6 +98,17 @@ def test_failed_items_are_counted_as_attempts_and_not_as_done(tmp_path: Path) ->
     assert not figures.holds("ok('service') == planned('service')")
 
 
+def test_what_advice_rules_out_can_be_asked_for(run: Run) -> None:
+    objective = {"expect": "latency_p95_s < 0.001", "placement": "service", "phase": "steady"}
+    strict = replace(
+        run, manifest=run.manifest | {"scenario": run.manifest["scenario"] | {"objectives": [objective]}}
+    )
+    assert not Figures(run).ruled_out("service")
+    assert Figures(strict).ruled_out("service")
+    assert not Figures(strict).ruled_out("function")
+    assert not make_card(a_page(shown="not ruled_out('service')"), strict).shown
+
+
 def test_a_disturbed_run_is_shown_and_says_so(run: Run) -> None:
     spoilt = disturb(run)
     assert not validity(spoilt)["valid"].any()
@@ -121,6 +135,21 @@ def test_pictures_are_drawn_for_light_and_dark(run: Run, picture: str) -> None:
     assert len(drawn["light"].encode()) < 60_000
     if picture != "stages":
         assert "function" in drawn["light"]
+
+
+def test_a_kind_of_placement_has_the_colour_that_it_has_in_reports_wherever_it_comes(tmp_path: Path) -> None:
+    """Whatever the order in which a scenario names its placements."""
+    for number, placements in enumerate((("function", "service", "batch"), ("function", "batch", "service"))):
+        made_up = make_run(tmp_path / str(number), blocks=1, warmup_blocks=0, aa=None, placements=placements)
+        chart = PICTURES["progress"](made_up, None).to_dict()
+        for panel in chart["vconcat"]:
+            scale = panel["encoding"]["color"]["scale"]
+            assert dict(zip(scale["domain"], scale["range"], strict=True)) == BY_KIND
+
+
+def test_every_colour_that_is_no_arms_is_seen_on_both_papers() -> None:
+    for own in [*OUTCOMES.values(), *(own for _, own in STAGES.values())]:
+        assert min(contrast(own, paper) for paper in PAPERS) >= LEAST_CONTRAST, own
 
 
 def test_a_chain_takes_the_names_of_its_jobs(run: Run) -> None:
@@ -159,10 +188,14 @@ def test_a_page_that_was_not_shown_is_marked(run: Run, tmp_path: Path) -> None:
 def test_pages_and_index_are_written_whole(run: Run, tmp_path: Path) -> None:
     card = make_card(a_page(), run)
     written = write_pages([card], tmp_path)
-    assert [path.name for path in written] == ["line.md", "line.svg", "README.md"]
+    assert [path.name for path in written] == ["line.md", "line.svg", "line-dark.svg", "README.md"]
+    assert all(
+        (tmp_path / f"line{ending}").read_text() == f"{card.pictures[theme]}\n"
+        for theme, ending in ENDINGS.items()
+    )
     assert "48 were done." not in written[0].read_text()
     assert "One.\nTwo.\nThree.\nFour.\nIt took" in written[0].read_text()
-    assert f"| [A <line>](line.md) | {card.verdict} |" in written[2].read_text()
+    assert f"| [A <line>](line.md) | {card.verdict} |" in written[3].read_text()
     parser = Parser()
     text = write_index([card], tmp_path).read_text()
     parser.feed(text)
@@ -171,6 +204,9 @@ def test_pages_and_index_are_written_whole(run: Run, tmp_path: Path) -> None:
     assert "A &lt;line&gt;" in text
     assert f'href="{run.folder.name}/report.html"' in text
     assert text.count("data:image/svg+xml;base64,") == 2
+    assert '.md"' not in text, "a browser shows a page in Markdown as it is typed"
+    assert "It took" in text
+    assert "Nothing, <code>says &lt;aws&gt;</code>." in text
 
 
 def test_the_newest_whole_run_is_taken(tmp_path: Path) -> None:

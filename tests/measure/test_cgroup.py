@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.measure import cgroup, counter_files
+from harness.measure import cgroup, counter_files, limits
 from harness.measure.cgroup import ContainerGroup, ended
 from harness.measure.processes import Processes
 from harness.measure.usage import Usage
@@ -261,3 +261,16 @@ def test_the_highest_of_each_counter_is_kept() -> None:
         Usage(cpu_s=2.0, oom_kills=1, memory_bytes=5), Usage(cpu_s=1.5, read_bytes=7), Usage(oom_kills=0)
     )
     assert found == Usage(cpu_s=2.0, oom_kills=1, read_bytes=7)
+
+
+@pytest.mark.parametrize(("controller", "name"), [("cpu", "cpu.shares"), ("", "cpu.weight")])
+def test_a_parent_gets_the_share_of_the_group_in_it(tmp_path: Path, controller: str, name: str) -> None:
+    group, parent = tmp_path / "group", tmp_path / "parent"
+    for folder, share in ((group, "256\n"), (parent, "1024\n")):
+        folder.mkdir()
+        (folder / name).write_text(share)
+    limits.pass_on_share({controller: group}, {})
+    limits.pass_on_share({}, {controller: parent})
+    assert (parent / name).read_text() == "1024\n"
+    limits.pass_on_share({controller: group}, {controller: parent})
+    assert (parent / name).read_text() == "256\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.measure.load import Load, Process, between, read_load
+from harness.measure.load import Load, LoadBetween, Process, between, read_load
 
 SPIN = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
 
@@ -24,19 +24,24 @@ def stranger() -> Iterator[None]:
 
 @pytest.mark.usefixtures("stranger")
 def test_a_busy_stranger_is_seen_and_named() -> None:
+    begun_s = time.monotonic()
     before = read_load()
-    time.sleep(0.7)
-    found = between(before, read_load())
-    assert found.window_s == pytest.approx(0.7, abs=0.3)
-    assert found.foreign_cpu_s > 0.15
-    assert found.foreign_most.startswith("python")
+
+    def found() -> LoadBetween:
+        return between(before, read_load())
+
+    # On a busy machine another one may be busier for a while.
+    while not ((told := found()).foreign_cpu_s > 0.15 and told.foreign_most.startswith("python")):
+        assert time.monotonic() < begun_s + 15, "it spins for 20 s"
+        time.sleep(0.1)
+    assert 0 < told.window_s <= time.monotonic() - begun_s
 
 
 def test_what_we_and_our_children_do_is_not_foreign() -> None:
     before = read_load()
     with subprocess.Popen([sys.executable, "-c", SPIN, "ours"]) as child:
-        end_s = time.monotonic() + 0.6
-        while time.monotonic() < end_s:
+        end_s = time.process_time() + 0.3  # of the processor, however many share it
+        while time.process_time() < end_s:
             sum(range(1000))
         after = read_load()
         child.kill()

@@ -112,6 +112,27 @@ def launched(engine: FakeEngine, puller: FakePuller | None, **changes: Any) -> t
     return ledger, virtual.run(main())
 
 
+def test_a_container_that_cannot_be_stopped_is_removed_and_its_image_given_back() -> None:
+    engine, puller, ledger = FakeEngine(), FakePuller(), Ledger()
+
+    async def main() -> Launched:
+        own = bench(ledger, engine, puller)
+        found = await own.launch(spec())
+
+        async def refuse(grace_s: float) -> None:
+            raise EngineError("it cannot be stopped")
+
+        found.container.stop = refuse  # type: ignore[method-assign]
+        with pytest.raises(EngineError, match="cannot be stopped"):
+            await own.remove(found)
+        return found
+
+    found = virtual.run(main())
+    assert cast(FakeContainer, found.container).removed
+    assert puller.users == 0
+    assert len(ledger.kinds("container_removed")) == 1
+
+
 def test_the_pull_comes_first_and_is_a_part_of_its_own() -> None:
     engine, puller = FakeEngine(), FakePuller()
     ledger, found = launched(engine, puller)

@@ -26,7 +26,8 @@ from harness.placements.function.invocation import (
     Sink,
     throttled,
 )
-from harness.serve.functions import CLIENT_CONTEXT_BYTES, INVOKE_ASYNC_BYTES
+from harness.serve.function_requests import CLIENT_CONTEXT_BYTES
+from harness.serve.functions import INVOKE_ASYNC_BYTES
 from tests.serve import INVOCATIONS, Api, Behaviour, Fake, answered, complete_log, failed, serving
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:thumbnail"

@@ -291,6 +291,14 @@ def test_unknown_paths_are_counted_as_one(serve: Serve) -> None:
     assert service.metric("http_requests_total", method="GET", path="/wait", status="405") == 1
 
 
+def test_unknown_methods_are_counted_as_one(serve: Serve) -> None:
+    service = serve()
+    for method in ("ZZQ123", "ZZQ124", "PUT"):
+        service.ask(method, "/wait")
+    assert service.metric("http_requests_total", method="other", path="/wait", status="405") == 2
+    assert service.metric("http_requests_total", method="PUT", path="/wait", status="405") == 1
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_access_log_is_json(serve: Serve, workers: int) -> None:
     service = serve(workers=workers)

@@ -31,6 +31,8 @@ from workloads.kit.service_settings import MULTIPROC_DIR
 # One worker would tell them and several would not.
 disable_created_metrics()
 PROBES = ("/healthz", "/metrics")
+# The rest is counted as one: a client may send any word, and each would be a series of its own.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
 # prometheus_client's own steps end at 10 s; a large picture on a small task, or a full queue, takes longer.
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -127,8 +129,9 @@ class Telemetry:
     def _record(self, scope: Scope, answer: _Answer, duration_s: float) -> None:
         method, path = scope["method"], scope["path"]
         known = path if path in self._paths else "other"
-        self._metrics.requests.labels(method, known, str(answer.status)).inc()
-        self._metrics.duration.labels(method, known).observe(duration_s)
+        route = (method if method in METHODS else "other", known)
+        self._metrics.requests.labels(*route, str(answer.status)).inc()
+        self._metrics.duration.labels(*route).observe(duration_s)
         if self._log and not (path in PROBES and answer.status == 200):
             client, queue_s = scope.get("client"), scope.get("state", {}).get("queue_s")
             line = {

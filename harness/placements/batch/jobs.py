@@ -14,7 +14,6 @@ from harness.placements.batch.retries import Ending, RetryStrategy
 from harness.placements.batch.states import State, check
 
 ARRAY_SIZES = (2, 10_000)
-MOST_DEPENDENCIES = 20
 
 
 class SubmitError(ValueError):
@@ -166,7 +165,15 @@ class ArrayJob:
         return {state.value: counts.get(state, 0) for state in State}
 
 
-def make(submission: Submission, now_ns: int) -> Job | ArrayJob:
+AnyJob = Job | ArrayJob
+
+
+def parts(job: AnyJob) -> list[Job]:
+    """What of it can run: the job, or the children of an array."""
+    return job.children if isinstance(job, ArrayJob) else [job]
+
+
+def make(submission: Submission, now_ns: int) -> AnyJob:
     """A plain job, or an array with its children. SubmitError if the array has no size that AWS takes."""
     job_id = str(uuid.uuid4())
     size = submission.array_size

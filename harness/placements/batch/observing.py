@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from harness.placements.base import Bench
-from harness.placements.batch.control import AnyJob
-from harness.placements.batch.jobs import Job
+from harness.placements.batch.jobs import AnyJob, Job
 from harness.placements.batch.states import State
 from harness.placements.capacity import ComputeEnvironment, Instance
 from harness.placements.observing import record_instance

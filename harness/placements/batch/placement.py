@@ -14,9 +14,9 @@ import numpy as np
 
 from harness.engines.base import Limits
 from harness.placements.base import Bench, Work
-from harness.placements.batch.control import AnyJob, Batch
+from harness.placements.batch.control import Batch
 from harness.placements.batch.definition import JobDefinition
-from harness.placements.batch.jobs import ArrayJob, Dependency, Job, Submission
+from harness.placements.batch.jobs import AnyJob, Dependency, Job, Submission, parts
 from harness.placements.batch.observing import EventObserver
 from harness.placements.batch.retries import RetryStrategy, Rule
 from harness.placements.batch.runner import KIND, JobRunner, Share, parse
@@ -106,7 +106,7 @@ class BatchPlacement:
             "job_submitted", phase=collected[0].phase, job=job.id, items=len(collected), size=size
         )
         last = self._chain(job, manifest)
-        for index, child in enumerate(_children(job)):
+        for index, child in enumerate(parts(job)):
             share = Share(manifest, tuple(collected[index::size]))
             self._runner.share(child, share)
             self._jobs |= {id(work): (child, last) for work in share.works}
@@ -116,7 +116,7 @@ class BatchPlacement:
     def _chain(self, job: AnyJob, manifest: str) -> AnyJob:
         """Submit every step that follows; returns the last job of the chain."""
         for step in self._settings.steps:
-            children = len(_children(job))
+            children = len(parts(job))
             together = step.each and children > 1
             job = self._batch.submit(
                 Submission(
@@ -132,7 +132,7 @@ class BatchPlacement:
                     depends_on=(Dependency(job.id, "N_TO_N" if together else ""),),
                 )
             )
-            for child in _children(job):
+            for child in parts(job):
                 self._runner.share(child, Share(manifest, ()))
         return job
 
@@ -157,10 +157,6 @@ class BatchPlacement:
         if instance.state == READY:
             self._bench.event("instance_interrupted", instance=instance.id)
             self._batch.interrupt(self._bench.engine.name, instance, SPOT_NOTICE_S)
-
-
-def _children(job: AnyJob) -> list[Job]:
-    return job.children if isinstance(job, ArrayJob) else [job]
 
 
 def limits(settings: BatchSettings) -> Limits:

@@ -31,14 +31,14 @@ class Report:
     duration_s: float
     billed_s: float
     memory_mb: int
-    memory_peak_bytes: int
+    memory_peak_bytes: int | None
     init_s: float | None = None
     outcome: Outcome = Outcome.OK
     error_type: str | None = None
 
     def line(self) -> str:
         """As Lambda writes it, tabs and all."""
-        used_mb = min(self.memory_mb, round(self.memory_peak_bytes / MIB))
+        used_mb = min(self.memory_mb, round((self.memory_peak_bytes or 0) / MIB))
         parts = [
             f"REPORT RequestId: {self.request_id}",
             f"Duration: {self.duration_s * MS_PER_S:.2f} ms",

@@ -128,7 +128,7 @@ class Service:
             self._failures = 0
         if task.status == Status.STOPPED:
             del self._lives[task]
-            if not task.has_run and not self._closing and task.revision is self._primary:
+            if task.failed and not task.has_run and not self._closing and task.revision is self._primary:
                 self._note_failure(task.reason)
         # What follows may end or begin others: not in the middle of this one's change.
         if self._soon is None:
@@ -158,17 +158,17 @@ class Service:
             task.stop("the service has more tasks than are desired")
         self._retire(others)
         self._replace(sick)
-        current, others, sick = self._split()
+        current, _, _ = self._split()
         if not self._failed and self._resume is None:
-            missing = min(self.desired - len(current), self._most() - len(current) - len(others) - len(sick))
-            for _ in range(missing):
+            for _ in range(min(self.desired - len(current), self._room())):
                 self._start()
         self._conclude()
         self._news.set()
 
     def _split(self) -> tuple[list[Task], list[Task], list[Task]]:
-        """Of the tasks that nobody has told to end: well ones of the primary revision, of others, and unhealthy "
-        "ones."""
+        """Of the tasks that nobody has told to end: well ones of the primary revision, of others, and unhealthy
+        ones.
+        """
         staying = [task for task in self._lives if not task.leaving]
         well = [task for task in staying if not task.unhealthy]
         return (
@@ -181,11 +181,25 @@ class Service:
         return self.desired * self._settings.max_percent // 100
 
     def _replace(self, sick: list[Task]) -> None:
-        """End unhealthy tasks once enough others run, or where there is no room to start others beside them."""
-        beside = len([task for task in self._lives if not task.leaving]) < self._most()
-        for task in sick:
-            if len(self.running) >= self.desired or not beside:
+        """End unhealthy tasks once enough others run; one at a time where there is no room for others beside them.
+
+        So no fewer run than `min_healthy_percent` asks for, unhealthy ones included: only where it asks for as many as
+        `max_percent` allows there is one less for a while, since else none could ever be replaced.
+        """
+        if len(self.running) >= self.desired:
+            for task in sick:
                 task.stop(task.unhealthy)
+        elif sick and self._resume is None and not self._room() and not self._coming():
+            sick[0].stop(sick[0].unhealthy)
+
+    def _room(self) -> int:
+        """How many more may be started now."""
+        return self._most() - len([task for task in self._lives if not task.leaving])
+
+    def _coming(self) -> bool:
+        """Whether a task of the primary revision is on its way to run."""
+        current, _, _ = self._split()
+        return any(task.status != Status.RUNNING for task in current)
 
     def _retire(self, others: list[Task]) -> None:
         """End tasks of other revisions, as far as enough that run are left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from harness.placements.service.rooms import Rooms
 from harness.placements.service.task import Around, Status, Task
 from harness.rows import Outcome
 from harness.scenario import ServiceSettings
+from harness.scenario.service import DeploymentSettings
 
 # Reading every task's CPU time before a request is worth it for a few of them.
 MOST_READ = 8
@@ -37,7 +39,9 @@ class ServicePlacement:
         self._settings = settings
         self._containers: dict[str, TaskContainer] = {}
         self._in_hand = self._given = 0
+        # Deployments that have not begun, and the phases that have.
         self._planned = list(settings.deployments)
+        self._phases: set[str] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._http: aiohttp.ClientSession | None = None
         self._client: Client | None = None
@@ -101,19 +105,23 @@ class ServicePlacement:
         self._bench.recorder.attempt(row)
 
     async def close(self) -> None:
-        """Stop every task, then the load balancer."""
+        """Stop every task, then the load balancer; whichever of them fails, the rest is closed all the same."""
+        async with AsyncExitStack() as closing:
+            if self._http is not None:
+                closing.push_async_callback(self._http.close)
+            closing.callback(self._rooms.close)
+            closing.push_async_callback(self._balancer.close)
+            if self.service is not None:
+                closing.push_async_callback(self.service.close)
+            await self._end_timers()
+            self._tell_unfinished()
+
+    async def _end_timers(self) -> None:
         for timer in self._timers:
             timer.cancel()
         for failed in await asyncio.gather(*self._timers, return_exceptions=True):
             if isinstance(failed, Exception):
                 self._bench.event("service_watch_failed", reason=f"{type(failed).__name__}: {failed}")
-        if self.service is not None:
-            self._tell_unfinished(self.service)
-            await self.service.close()
-        await self._balancer.close()
-        self._rooms.close()
-        if self._http is not None:
-            await self._http.close()
 
     def _running(self) -> dict[str, TaskContainer]:
         """The containers that requests may go to now."""
@@ -148,20 +156,27 @@ class ServicePlacement:
 
     def _deploy_in(self, phase: str) -> None:
         """The first item of a phase starts the clocks of its deployments."""
-        for deployment in [each for each in self._planned if each.phase == phase]:
-            self._planned.remove(deployment)
-            self._timers.append(asyncio.create_task(self._deploy(deployment.after_s, deployment.environment)))
+        if phase in self._phases:
+            return
+        self._phases.add(phase)
+        for deployment in self._planned:
+            if deployment.phase == phase:
+                self._timers.append(asyncio.create_task(self._deploy(deployment)))
 
-    async def _deploy(self, after_s: float, environment: dict[str, str]) -> None:
-        await asyncio.sleep(after_s)
+    async def _deploy(self, deployment: DeploymentSettings) -> None:
+        await asyncio.sleep(deployment.after_s)
         assert self.service is not None
-        self.service.deploy(environment)
+        self._planned.remove(deployment)
+        self.service.deploy(deployment.environment)
 
-    def _tell_unfinished(self, service: Service) -> None:
+    def _tell_unfinished(self) -> None:
         """Deployments that were planned and did not come about."""
         for each in self._planned:
-            self._bench.event("deployment_unfinished", reason=f"phase {each.phase} never began")
-        if service.in_progress:
+            begun = each.phase in self._phases
+            why = f"the run ended before {each.after_s:g} s of phase {each.phase} had passed"
+            reason = why if begun else f"phase {each.phase} never began"
+            self._bench.event("deployment_unfinished", reason=reason)
+        if self.service is not None and self.service.in_progress:
             self._bench.event("deployment_unfinished", reason="the run ended before it")
 
     def _note_container(self, task: Task, container: TaskContainer) -> None:

@@ -101,6 +101,8 @@ class Task:
         self.revision = revision
         self.status = Status.PROVISIONING
         self.has_run = False
+        # Whether it ends by itself, rather than because the scheduler told it to.
+        self.failed = False
         self.reason = ""
         # Why it is to be replaced, while it still runs.
         self.unhealthy = ""
@@ -144,7 +146,7 @@ class Task:
                 self.running = await self._around.runner.start(self)
                 await self._serve(self.running)
         except EngineError as error:
-            self.stop(str(error))
+            self._break(str(error))
         finally:
             self._around.rooms.release(self)
             self._become(Status.STOPPED)
@@ -176,15 +178,16 @@ class Task:
     async def _end(self, running: Running, *, registered: bool) -> None:
         if registered:
             self._become(Status.DEACTIVATING)
-            # A container that has ended finishes no request.
             await self._drain(running)
         self._become(Status.STOPPING)
         await running.remove(self._around.settings.stop_timeout_s)
 
     async def _drain(self, running: Running) -> None:
-        """Until its requests are done, the delay is over, or there is no more time."""
+        """Until its requests are done, the delay is over, or there is no more time.
+
+        A container that has ended finishes no request.
+        """
         balancer, delay_s = self._around.balancer, self._around.settings.target.deregistration_delay_s
-        # A container that has ended finishes no request.
         draining = asyncio.create_task(
             balancer.deregister(self.name, 0.0 if running.ended.done() else delay_s)
         )
@@ -198,16 +201,17 @@ class Task:
                 await balancer.deregister(self.name, 0.0)
         finally:
             hurrying.cancel()
+            draining.cancel()
 
     async def _watch_end(self, running: Running) -> None:
         try:
             end = await asyncio.shield(running.ended)
         except EngineError as error:
-            self.stop(str(error))
+            self._break(str(error))
             return
         what = "was killed for its memory" if end.out_of_memory else f"ended with exit code {end.code}"
         when = "" if self.has_run else " before it was healthy"
-        self.stop(f"{self.name}: {what}{when}; it printed: {await running.last_words()}")
+        self._break(f"{self.name}: {what}{when}; it printed: {await running.last_words()}")
 
     async def _watch_health(self, running: Running, healthy: asyncio.Event) -> None:
         settings = self._around.settings.health
@@ -232,10 +236,15 @@ class Task:
     def _fail(self, reason: str) -> None:
         """It is not well: one that runs is replaced first and stopped then, as ECS does since October 2023."""
         if not self.has_run:
-            self.stop(reason)
+            self._break(reason)
         elif not self.unhealthy:
             self.unhealthy = reason
             self._around.told(self)
+
+    def _break(self, reason: str) -> None:
+        """It cannot go on: a failure, unless it was on its way out already."""
+        self.failed = self.failed or not self.leaving
+        self.stop(reason)
 
     def _age_s(self) -> float:
         return asyncio.get_running_loop().time() - self._begun_s

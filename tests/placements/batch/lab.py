@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.clock import LoopClock
 from harness.engines.base import EngineError, Exit
-from harness.placements.batch.control import AnyJob, Batch
+from harness.placements.batch.control import Batch
 from harness.placements.batch.definition import JobDefinition, parse
-from harness.placements.batch.jobs import Job, Submission
+from harness.placements.batch.jobs import AnyJob, Job, Submission
 from harness.placements.batch.states import State
 from harness.placements.capacity import (
     ComputeEnvironment,

@@ -17,6 +17,10 @@ from harness.placements.service.task import Around, Status, Task
 from harness.scenario import ServiceSettings
 from tests import virtual
 
+# What one change leads to in the same instant is over then.
+SETTLED_S = 1e-6
+# What counts for max_percent: AWS has tasks that are "in the RUNNING or PENDING state".
+COMING = {Status.PROVISIONING, Status.PENDING, Status.ACTIVATING, Status.RUNNING}
 SIZE: dict[str, Any] = {"kind": "service", "vcpu": 0.5, "memory_mb": 1024}
 
 
@@ -131,11 +135,11 @@ class Lab:
     def _task(self, task: Task) -> None:
         self.log.append((asyncio.get_running_loop().time(), f"{task.name} {task.status}"))
         self.service.changed(task)
-        asyncio.get_running_loop().call_soon(self._count)
+        asyncio.get_running_loop().call_later(SETTLED_S, self._count)
 
     def _count(self) -> None:
-        staying = [task for task in self.service.tasks if not task.leaving]
-        self.counts.append((sum(task.status == Status.RUNNING for task in staying), len(staying)))
+        states = [task.status for task in self.service.tasks]
+        self.counts.append((states.count(Status.RUNNING), sum(state in COMING for state in states)))
 
     def states(self) -> list[str]:
         return [f"{each.state} {each.revision.number}" for each in self.progress]

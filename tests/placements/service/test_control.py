@@ -128,6 +128,21 @@ def test_closing_does_not_wait_for_a_task_that_drains() -> None:
     carry_out(settings(tasks=2), body)
 
 
+def test_a_life_that_is_cut_short_leaves_nothing_behind() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.balancer.drain_s = 1e9
+        lab.service.scale(1)
+        await asyncio.sleep(1)
+        (draining,) = [life for task, life in lab.service._lives.items() if task.leaving]
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+        assert not {name for name in left if "deregister" in name}, left
+
+    carry_out(settings(tasks=2), body)
+
+
 def test_draining_ends_with_the_deregistration_delay() -> None:
     async def body(lab: Lab) -> None:
         await lab.service.open()
@@ -178,10 +193,12 @@ def test_a_deployment_replaces_every_task_and_never_has_fewer_than_desired() -> 
         lab.service.deploy({"VERSION": "2"})
         await lab.service.settled()
         assert {task.revision.number for task in lab.service.running} == {2}
+        await asyncio.sleep(0.01)
+        during.extend(lab.counts)
 
+    during: list[tuple[int, int]] = []
     lab = carry_out(settings(tasks=4), body)
     assert lab.states() == ["started 1", "completed 1", "started 2", "completed 2"]
-    during = lab.counts[: -4 * 4]
     assert min(running for running, _ in during) == 4
     assert max(staying for _, staying in during) == 8
 
@@ -192,9 +209,10 @@ def test_a_deployment_replaces_every_task_and_never_has_fewer_than_desired() -> 
     least=some.integers(0, 100),
     most=some.integers(100, 300),
     starts=some.lists(some.floats(0, 20), min_size=1, max_size=8),
+    sick=some.sets(some.integers(0, 5)),
 )
 def test_a_deployment_keeps_within_both_percentages(
-    tasks: int, least: int, most: int, starts: list[float]
+    tasks: int, least: int, most: int, starts: list[float], sick: set[int]
 ) -> None:
     fewest, room = math.ceil(tasks * least / 100), tasks * most // 100
     assume(room > fewest)  # nothing could be stopped, and nothing started: a scenario may not ask for it
@@ -207,6 +225,7 @@ def test_a_deployment_keeps_within_both_percentages(
     async def body(lab: Lab) -> None:
         await lab.service.open()
         lab.counts.clear()
+        lab.balancer.sick |= {f"task{number}" for number in sick if number < tasks}
         lab.service.deploy({})
         await lab.service.settled()
         assert all(fewest <= running and staying <= room for running, staying in lab.counts), lab.counts
@@ -218,6 +237,82 @@ def test_a_deployment_keeps_within_both_percentages(
                  health={"start_period_s": 60}),
         body, make,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tasks", "max_percent", "sick", "fewest"),
+    [(1, 200, 1, 1), (2, 150, 1, 2), (2, 200, 2, 2), (4, 125, 4, 4), (2, 100, 2, 1), (1, 100, 1, 0)],
+)
+def test_unhealthy_tasks_are_replaced_and_no_fewer_run_meanwhile(
+    tasks: int, max_percent: int, sick: int, fewest: int
+) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.counts.clear()
+        lab.balancer.sick |= {f"task{number}" for number in range(sick)}
+        await asyncio.sleep(60)
+        assert min(running for running, _ in lab.counts) == fewest
+        assert max(staying for _, staying in lab.counts) <= tasks * max_percent // 100
+        assert len(lab.service.running) == len(lab.service.tasks) == tasks
+
+    carry_out(settings(tasks=tasks, max_percent=max_percent), body)
+
+
+@effort(max_examples=60, deadline=None)
+@given(
+    tasks=some.integers(1, 6),
+    least=some.integers(0, 100),
+    most=some.integers(100, 300),
+    starts=some.lists(some.floats(0, 20), min_size=1, max_size=8),
+    sick=some.sets(some.integers(0, 5)),
+)
+def test_whichever_are_unhealthy_the_percentages_are_kept_and_all_are_replaced(
+    tasks: int, least: int, most: int, starts: list[float], sick: set[int]
+) -> None:
+    room = tasks * most // 100
+    fewest = min(math.ceil(tasks * least / 100), room - 1)
+    names = {f"task{number}" for number in sick if number < tasks}
+
+    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)  # type: ignore[arg-type]
+        container.healthy_after_s = starts[len(log) % len(starts)]
+        return container
+
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.counts.clear()
+        lab.balancer.sick |= names
+        await asyncio.sleep(200)
+        assert all(fewest <= running and staying <= room for running, staying in lab.counts), lab.counts
+        assert len(lab.service.running) == len(lab.service.tasks) == tasks
+        assert not names & {task.name for task in lab.service.tasks}
+
+    carry_out(
+        settings(tasks=tasks, min_healthy_percent=least, max_percent=most, healthy_within_s=600,
+                 health={"start_period_s": 60}),
+        body, make,
+    )  # fmt: skip
+
+
+def test_an_unhealthy_task_stays_while_its_replacements_do_not_come_up() -> None:
+    broken = False
+
+    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)  # type: ignore[arg-type]
+        if broken:
+            container.die(2)
+        return container
+
+    async def body(lab: Lab) -> None:
+        nonlocal broken
+        await lab.service.open()
+        broken = True
+        lab.counts.clear()
+        lab.balancer.sick |= {"task0", "task1"}
+        await asyncio.sleep(30)
+        assert min(running for running, _ in lab.counts) == 2
+
+    carry_out(settings(tasks=2, max_percent=150), body, make)
 
 
 @pytest.mark.parametrize("mode", ["broken", "refused"])
@@ -322,6 +417,35 @@ def test_it_scales_out_and_in() -> None:
         lab.service.scale(2)
         await asyncio.sleep(5)
         assert {task.name for task in lab.service.running} == {"task0", "task1"}, "the newest go first"
+
+    carry_out(settings(tasks=2), body)
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.9])
+def test_a_scale_in_during_a_deployment_is_no_failure_of_it(after_s: float) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        lab.service.deploy({})
+        await asyncio.sleep(after_s)
+        lab.service.scale(1)
+        await lab.service.settled()
+        assert [task.revision.number for task in lab.service.running] == [2]
+
+    lab = carry_out(settings(tasks=4), body)
+    assert lab.states() == ["started 1", "completed 1", "started 2", "completed 2"]
+    assert {each.failures for each in lab.progress} == {0}
+
+
+def test_tasks_that_were_stopped_before_they_ran_hold_up_no_others() -> None:
+    async def body(lab: Lab) -> None:
+        await lab.service.open()
+        for desired in (8, 2, 8, 2, 8):
+            lab.service.scale(desired)
+            await asyncio.sleep(0.1)
+        begun_s = asyncio.get_running_loop().time()
+        while len(lab.service.running) < 8:
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() - begun_s < 1.2, "no pause as after failures"
 
     carry_out(settings(tasks=2), body)
 

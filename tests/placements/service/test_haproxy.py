@@ -20,10 +20,10 @@ from harness.engines import load_balancer
 from harness.engines.base import EngineError
 from harness.engines.process import ProcessEngine
 from harness.placements.base import Bench
-from harness.placements.service import haproxy
 from harness.placements.service.balancer import Target
 from harness.placements.service.client import Client, make_session
-from harness.placements.service.haproxy import Haproxy
+from harness.placements.service.haproxy import Haproxy, configuration
+from harness.placements.service.haproxy.runtime_api import BACKEND, UNCHECKED, RuntimeApi
 from harness.rows import Outcome
 from tests.fakes import Ledger
 from tests.placements.service.lab import settings
@@ -212,23 +212,73 @@ def test_targets_come_and_go_in_any_order_around_a_restart(tmp_path: Path) -> No
             async with asyncio.timeout(10):
                 await stand.balancer.is_up(name)
         await asyncio.sleep(0.3)
-        assert set(await stand.balancer._api.up()) == {"a", "b", "n0", "n2", "n4"}, (
-            "none too many, none too few"
-        )
+        names = ("a", "b", "n0", "n2", "n4")
+        wanted = {f"{backend}/{name}" for backend in (BACKEND, UNCHECKED) for name in names}
+        assert set(await stand.balancer._api.up()) == wanted, "none too many, none too few"
 
     carry_out(tmp_path, body)
 
 
-def test_without_a_target_that_is_well_the_answer_is_503(tmp_path: Path) -> None:
+async def all_down(stand: Stand) -> None:
+    for backend in stand.backends:
+        backend.well = False
+    async with asyncio.timeout(5):
+        await stand.balancer.is_down("a")
+        await stand.balancer.is_down("b")
+
+
+def test_without_a_target_that_is_well_all_of_them_have_requests(tmp_path: Path) -> None:
+    """As with AWS's load balancer, which fails open; one that was never well is none of them."""
+
     async def body(stand: Stand) -> None:
-        for backend in stand.backends:
-            backend.well = False
+        await stand.balancer.register(Target("new", "127.0.0.1", 1))
+        await all_down(stand)
+        answers = await stand.send(20)
+        assert {answer.outcome for answer in answers} == {Outcome.OK}
+        assert {answer.target for answer in answers} == {"a", "b"}
+        stand.backends[0].well = True
         async with asyncio.timeout(5):
-            await stand.balancer.is_down("a")
-            await stand.balancer.is_down("b")
+            await stand.balancer.is_up("a")
+        assert {answer.target for answer in await stand.send(9)} == {"a"}
+
+    carry_out(tmp_path, body)
+
+
+def test_one_that_is_not_well_drains_as_well(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        await all_down(stand)
+        for backend in stand.backends:
+            backend.takes_s = 0.6
+        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
+        while not stand.backends[0].working:
+            await asyncio.sleep(0.01)
+        leaving = asyncio.create_task(stand.balancer.deregister("a", 10))
+        await asyncio.sleep(0.1)
+        assert {answer.target for answer in await stand.send(3)} == {"b"}
+        await leaving
+        assert {(await each).outcome for each in sent} == {Outcome.OK}
+        await stand.balancer.deregister("b", 0)
         (answer,) = await stand.send()
         assert answer.outcome is Outcome.ERROR
-        assert "503" in answer.error
+        assert "503" in answer.error, "there is none at all"
+        assert await stand.balancer._api.up() == {}
+
+    carry_out(tmp_path, body)
+
+
+def test_a_target_that_fails_its_checks_finishes_what_it_has(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        stand.backends[0].takes_s = stand.backends[1].takes_s = 1.5
+        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(4)]
+        while not stand.backends[0].working:
+            await asyncio.sleep(0.01)
+        stand.backends[0].well = False
+        async with asyncio.timeout(1):
+            await stand.balancer.is_down("a")
+        assert not any(each.done() for each in sent)
+        assert {(await each).outcome for each in sent} == {Outcome.OK}
+
+    carry_out(tmp_path, body)
 
     carry_out(tmp_path, body)
 
@@ -267,13 +317,63 @@ def test_after_it_was_killed_it_comes_back_and_knows_its_targets(tmp_path: Path)
     carry_out(tmp_path, body)
 
 
+def test_one_that_ends_at_once_is_not_started_without_a_pause(tmp_path: Path) -> None:
+    async def body(stand: Stand) -> None:
+        file = stand.balancer._configuration
+        right = file.read_text()
+        file.write_text("no such section")
+        started = len(stand.ledger.kinds("container_started"))
+        haproxy_process().send_signal(signal.SIGKILL)
+        await asyncio.sleep(2.5)
+        assert 1 <= len(stand.ledger.kinds("container_started")) - started <= 3
+        assert "unknown keyword" in json.loads(stand.ledger.kinds("balancer_failed")[0].detail)["reason"]
+        file.write_text(right)
+        assert (await stand.send())[0].outcome is Outcome.OK
+
+    carry_out(tmp_path, body)
+
+
+def test_it_is_told_when_nobody_keeps_it_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(stand: Stand) -> None:
+        async def nonsense(self: object) -> None:
+            raise ValueError("nonsense")
+
+        monkeypatch.setattr(RuntimeApi, "up", nonsense)
+        await asyncio.sleep(0.3)
+        (event,) = stand.ledger.kinds("balancer_failed")
+        assert json.loads(event.detail)["reason"] == "ValueError: nonsense"
+
+    carry_out(tmp_path, body)
+
+
+def test_its_folder_goes_even_where_it_cannot_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    async def body(stand: Stand) -> None:
+        folders.append(stand.balancer._folder)
+        container = stand.balancer._container._launched.container  # type: ignore[union-attr]
+
+        async def refuse_once(grace_s: float) -> None:
+            monkeypatch.undo()
+            raise EngineError("it cannot be stopped")
+
+        monkeypatch.setattr(container, "stop", refuse_once)
+
+    with pytest.raises(EngineError, match="cannot be stopped"):
+        carry_out(tmp_path, body)
+    assert not folders[0].exists()
+    assert not [each for each in psutil.Process().children() if each.name() == "haproxy"], "it is removed"
+
+
 def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        from harness.engines import process  # noqa: PLC0415
+        from harness.engines.process import container  # noqa: PLC0415
 
         ports = iter([taken.getsockname()[1]])
-        free = process._free_port
-        monkeypatch.setattr(process, "_free_port", lambda: next(ports, None) or free())
+        free = container._free_port
+        monkeypatch.setattr(container, "_free_port", lambda: next(ports, None) or free())
 
         async def body(stand: Stand) -> None:
             assert {answer.outcome for answer in await stand.send(4)} == {Outcome.OK}
@@ -286,7 +386,7 @@ def test_a_taken_port_means_the_next_free_one(tmp_path: Path, monkeypatch: pytes
 def test_a_load_balancer_that_does_not_come_up_says_what_it_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(haproxy, "CONFIGURATION", "no such section")
+    monkeypatch.setattr(configuration, "CONFIGURATION", "no such section")
     with pytest.raises(EngineError, match=r"(?s)HAProxy does not come up; it printed: .*unknown keyword"):
         carry_out(tmp_path, lambda stand: asyncio.sleep(0))
 
@@ -306,6 +406,7 @@ def test_its_log_and_its_counters_are_kept(tmp_path: Path) -> None:
     front = next(record for record in counters if record["svname"] == "FRONTEND")
     assert int(front["hrsp_2xx"]) == 20
     assert {record["svname"] for record in counters} == {"FRONTEND", "a", "b", "BACKEND"}
+    assert {record["pxname"] for record in counters} == {"service", BACKEND, UNCHECKED}
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,33 @@ def test_a_step_in_waits_for_its_cooldown_and_a_step_out_does_not() -> None:
     assert [(minute, each.direction) for minute, each in decided] == [(15, "in"), (38, "out")]
 
 
+def test_after_a_step_in_the_next_step_out_is_reckoned_from_what_is_left() -> None:
+    patient = CPU.model_copy(update={"out_cooldown_s": 900.0, "in_periods": 5})
+    decided = play(TargetTracking(patient), [0.9] * 3 + [0.1] * 5 + [0.9] * 3, 10)
+    assert [(each.before, each.after) for _, each in decided] == [(10, 18), (18, 4), (4, 8)]
+
+
+def test_a_step_out_ends_the_cooldown_of_steps_in() -> None:
+    slow = CPU.model_copy(update={"in_cooldown_s": 60 * MINUTE_S})
+    decided = play(TargetTracking(slow), [0.3] * 15 + [0.9] * 3 + [0.3] * 15, 10)
+    assert [(minute, each.direction) for minute, each in decided] == [(15, "in"), (18, "out"), (33, "in")]
+
+
+def test_what_a_reading_is_rounded_by_adds_no_task() -> None:
+    lower = CPU.model_copy(update={"target": 0.1})
+    ((_, decision),) = play(TargetTracking(lower), [0.1 + 0.2] * 3, 1)
+    assert decision.after == 3
+
+
+def test_a_step_in_that_is_not_allowed_is_put_off_and_begins_no_cooldown() -> None:
+    tracking = TargetTracking(CPU)
+    during = [tracking.observe(minute * MINUTE_S, 0.2, 10, may_go_in=False) for minute in range(30)]
+    assert during == [None] * 30
+    decision = tracking.observe(30 * MINUTE_S, 0.2, 10)
+    assert decision is not None
+    assert (decision.direction, decision.after) == ("in", 4)
+
+
 @given(some.lists(some.floats(0, 1), max_size=200), some.integers(2, 9))
 def test_it_stays_within_its_bounds_and_moves_towards_the_target(values: list[float], desired: int) -> None:
     bounded = ScalingSettings(metric="cpu", target=0.5, min_tasks=2, max_tasks=9)

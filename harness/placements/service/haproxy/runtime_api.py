@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BACKEND = "tasks"
+# The same servers without checks: for when those find none of them well.
+UNCHECKED = "unchecked"
 PATIENCE_S = 5.0
+# From its start until it answers, at the latest.
+COMING_UP_S = 10.0
+# Between two looks at how it stands.
+POLL_PERIOD_S = 0.05
 # srv_op_state: 2 is up, 1 and 3 are on the way up and down.
 UP = "2"
 
@@ -30,18 +35,21 @@ class RuntimeApi:
     socket: Path
 
     async def command(self, text: str) -> str:
-        """What it answers to one command. HaproxyError if it cannot be asked."""
+        """What it answers to one command. HaproxyError if it cannot be asked, or says nothing at all."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
                 try:
                     writer.write(f"{text}\n".encode())
                     await writer.drain()
-                    return (await reader.read()).decode(errors="replace").strip()
+                    answer = (await reader.read()).decode(errors="replace")
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
             raise HaproxyError(f"HAProxy does not answer {text!r}: {error or 'no answer in time'}") from error
+        if not answer:
+            raise HaproxyError(f"HAProxy closed without an answer to {text!r}")
+        return answer
 
     async def change(self, *commands: str) -> None:
         """Commands that answer nothing, or that a server was registered or deleted, carried out without a pause.
@@ -55,22 +63,31 @@ class RuntimeApi:
             raise HaproxyError(f"HAProxy refused {text!r}: {' '.join(refused)}")
 
     async def up(self) -> dict[str, bool]:
-        """Of each server, whether its checks find it well."""
-        lines = (await self.command(f"show servers state {BACKEND}")).splitlines()
-        names = next((line.lstrip("# ").split() for line in lines if line.startswith("# ")), [])
-        # The first line is the format's version.
-        rows = [
-            dict(zip(names, fields, strict=True))
-            for fields in map(str.split, lines)
-            if len(fields) == len(names)
-        ]
-        return {row["srv_name"]: row["srv_op_state"] == UP for row in rows}
+        """Of each server, by backend and name (`tasks/task0`), whether its checks, if any, find it well."""
+        names, *lines = await self._table("show servers state")
+        rows = [dict(zip(names.split(), line.split(), strict=True)) for line in lines]
+        return {f"{row['be_name']}/{row['srv_name']}": row["srv_op_state"] == UP for row in rows}
 
     async def in_hand(self) -> dict[str, int]:
-        """Of each server, the requests that it has now."""
-        return {record["svname"]: int(record.get("scur", 0)) for record in await self.counters()}
+        """Of each server, by backend and name, the requests that it has now."""
+        return {
+            f"{record['pxname']}/{record['svname']}": int(record.get("scur", 0))
+            for record in await self.counters()
+        }
 
     async def counters(self) -> list[dict[str, Any]]:
         """One record for the front, for each server, and for the back: names as in HAProxy's own statistics."""
-        text = (await self.command("show stat -1 7 -1")).lstrip("# ")
-        return [{k: v for k, v in row.items() if k and v} for row in csv.DictReader(io.StringIO(text))]
+        rows = csv.DictReader(await self._table("show stat -1 7 -1"))
+        return [{k: v for k, v in row.items() if k and v} for row in rows]
+
+    async def _table(self, text: str) -> list[str]:
+        """The line with the columns' names, and the rows below it.
+
+        HaproxyError unless it is whole: what breaks off would read as a backend that has no servers, and a server that
+        has nothing in hand.
+        """
+        answer = await self.command(text)
+        _, names, rows = answer.partition("# ")
+        if not names or not answer.endswith("\n\n"):
+            raise HaproxyError(f"HAProxy's answer to {text!r} breaks off: {answer[-100:]!r}")
+        return rows.strip().splitlines()
