@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.grouped import grouped
 from harness.analysis.once import once
 from harness.analysis.validity import validity_of
 from harness.rows import NO_BLOCK, OVERHEAD, Outcome
@@ -33,7 +34,7 @@ def arms(run: Run) -> dict[str, dict[str, Any]]:
 @once
 def _placements(run: Run) -> list[tuple[str, str]]:
     """Each arm that has attempts, with its placement."""
-    pairs = run.attempts[["arm", "placement"]].drop_duplicates().astype(str)
+    pairs = grouped(run.attempts, ["arm", "placement"]).keys
     return list(pairs.itertuples(index=False, name=None))
 
 
