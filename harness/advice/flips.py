@@ -96,7 +96,7 @@ def flips(
 
 def _load(model: CostModel, names: list[str], items: float) -> Iterator[Flip | Hold]:
     axis = _Axis(
-        "load", FEWEST, MOST, items, "{:,.0f}".format, "at", "fewer", lambda at: " items a month",
+        "load", FEWEST, MOST, items, units.count, "at", "fewer", lambda at: " items a month",
         f"from 1 to 10 billion items a month {names[0]} stays the cheapest",
     )  # fmt: skip
     curves = {name: model.curve(model.option(name)) for name in names}

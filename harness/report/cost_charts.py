@@ -67,7 +67,9 @@ def load(contents: Contents) -> Drawn | None:
     points = _points(contents, rows)
     chart = _lines(contents, rows, points, at, ",.0f")
     return Drawn(
-        chart, rows.rename(columns={"at": "items"}), _told(points[points["now"]], "{:,.0f} items".format)
+        chart,
+        rows.rename(columns={"at": "items"}),
+        _told(points[points["now"]], lambda items: f"{units.count(items)} items"),
     )
 
 

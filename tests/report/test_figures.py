@@ -327,3 +327,14 @@ def test_failures_are_counted_by_kind_and_text(tmp_path: Path) -> None:
     assert sum(int(row[4]) for row in table.rows) == failed > 0
     assert {tuple(row[2:4]) for row in table.rows} == {("error", "made to fail")}
     assert failure_tables(Contents(make_run(tmp_path / "s", blocks=1))) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (135_578, "135,578"), (25_220_626, "25.22 million"), (4_046_149_965, "4.046 billion"),
+        (1e10, "10.00 billion"), (1, "1"), (None, units.NONE), (float("nan"), units.NONE),
+    ],
+)  # fmt: skip
+def test_counts_have_as_many_digits_as_are_known(number: float | None, text: str) -> None:
+    assert units.count(number) == text
