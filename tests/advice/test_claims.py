@@ -21,17 +21,16 @@ from harness.cost.model import cost_model
 from harness.cost.terms import Shape
 from harness.judgement import judge
 from harness.runs import Run
-from harness.scenario import ROOT
 from tests.advice.changes import best, changed, failing, having, kinds
+from tests.recorded import RECORDED
 from tests.synthetic import make_run
 
-EXAMPLE = ROOT / "results" / "example"
 P95 = {"expect": "latency_p95_s < 0.2", "phase": "steady"}
 
 
 @cache
 def example() -> Run:
-    return load(EXAMPLE)
+    return load(RECORDED)
 
 
 @pytest.fixture(scope="module")

@@ -16,16 +16,15 @@ from harness.cost.breakeven import memory_curve
 from harness.cost.curve import levels, line
 from harness.cost.model import cost_model
 from harness.runs import Run
-from harness.scenario import ROOT
 from tests.advice.changes import best, having
+from tests.recorded import RECORDED
 
-EXAMPLE = ROOT / "results" / "example"
 NAN = float("nan")
 
 
 @cache
 def example() -> Run:
-    return load(EXAMPLE)
+    return load(RECORDED)
 
 
 def slow(factor: float) -> Run:
@@ -100,7 +99,7 @@ def test_beyond_where_it_stays_the_load_keeps_it(items: float) -> None:
     model = cost_model(example())
     for flip in over(found, "load"):
         if math.isnan(flip.stays):
-            assert flip.text.startswith("at 135,578 to 4,520,547,173"), "and below batch is cheaper again"
+            assert flip.text.startswith("at 135,578 to 4.521 billion"), "and below batch is cheaper again"
             continue
         pair = [model.curve(model.option(name)) for name in (best(found) or "", flip.to)]
         side = np.geomspace(flip.stays, 1e10 if flip.at > items else 1.0, 400)[1:]

@@ -17,11 +17,10 @@ from harness.cost.capacity import Task, latencies_s, stays_s
 from harness.cost.model import CostModel, cost_model
 from harness.cost.month import month
 from harness.runs import Run
-from harness.scenario import ROOT
 from harness.statistics import quantile_interval
+from tests.recorded import RECORDED
 from tests.synthetic import make_run
 
-EXAMPLE = ROOT / "results" / "example"
 P95 = 0.95
 
 
@@ -32,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @cache
 def example() -> Run:
-    return load(EXAMPLE)
+    return load(RECORDED)
 
 
 def demanding(run: Run, *expected: str) -> CostModel:
@@ -181,6 +180,8 @@ SPEEDS = st.floats(0.3, 6)
 
 def service_usd(model: CostModel, factor: float) -> float:
     """What a billion items cost where seconds are so many times as long; infinite where they cannot be done."""
+    if "service" in model.infeasible:
+        return math.inf
     usd = float(model.curve(model.slower(model.option("service"), factor))(1e9))
     return math.inf if math.isnan(usd) else usd
 

@@ -24,6 +24,7 @@ from tests.cost.price_list import PriceList, like, serving
 BOOK = load_book()
 # Prices that the list has and the book of today does not.
 LACKING = sum(each.via == "bulk" and key not in BOOK.prices for key, each in catalogue().items())
+GAPS = [key for key in catalogue() if key in {"nat_hour", "s3_put"} or key not in BOOK.prices]
 # boto3 looks in many places for credentials; none of this machine's may count.
 NOWHERE = {
     "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -79,8 +80,8 @@ def test_show_tells_every_price_with_unit_status_and_source() -> None:
 
 
 def with_gaps(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
-    """What the command says where the book lacks two prices."""
-    book = lacking(BOOK, "nat_hour", "s3_put")
+    """What the command says where the book lacks these prices."""
+    book = lacking(BOOK, *GAPS)
     monkeypatch.setattr("harness.cost.book.load_book", lambda _region: book)
     return CliRunner().invoke(main, ["prices", *arguments])
 
@@ -88,9 +89,9 @@ def with_gaps(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
 def test_a_book_with_gaps_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
     done = with_gaps(monkeypatch, "show")
     assert done.exit_code == 0
-    assert "No figure was found for us-east-1 of: nat_hour, s3_put" in done.output
+    assert f"No figure was found for us-east-1 of: {', '.join(GAPS)}" in " ".join(done.output.split())
     told = json.loads(with_gaps(monkeypatch, "show", "--json").stdout)
-    assert told["missing"] == ["nat_hour", "s3_put"]
+    assert told["missing"] == GAPS
     refused = with_gaps(monkeypatch, "show", "s3_put")
     assert refused.exit_code == 2
     assert "no figure of it was found for us-east-1" in " ".join(refused.output.split())

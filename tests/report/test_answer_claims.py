@@ -7,14 +7,14 @@ import pytest
 from harness import load
 from harness.report.answer import Answer, answer, told
 from harness.report.contents import Contents
-from harness.scenario import ROOT
 from tests.advice.changes import having
+from tests.recorded import RECORDED
 
 P95 = {"expect": "latency_p95_s < 0.2", "phase": "steady"}
 
 
 def answered(**scenario: object) -> Answer:
-    found = answer(Contents(having(load(ROOT / "results" / "example"), **scenario)))
+    found = answer(Contents(having(load(RECORDED), **scenario)))
     assert found is not None
     return found
 
