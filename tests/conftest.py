@@ -39,17 +39,6 @@ def no_docker() -> str:
     return ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers share the tests (`make test`), those of containers stay in one, and each file's in one.
-
-    Containers are counted, cleaned up and starved of memory for the whole engine; of the other tests a file shares
-    what it has prepared.
-    """
-    for item in items:
-        group = "docker" if item.get_closest_marker("docker") else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("docker") is None or not (reason := no_docker()):
         return

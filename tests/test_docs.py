@@ -67,6 +67,7 @@ def test_the_code_shown_is_that_of_the_files(page: str, root: Path) -> None:
         assert text == (root / name).read_text(), f"{name} and docs/adding-a-workload.md differ"
 
 
+@pytest.mark.docker  # one of them is pytest, on containers
 @pytest.mark.timeout(600)
 def test_the_commands_make_a_workload_that_runs(page: str, tree: Path) -> None:
     logs = tree.parent / "logs"

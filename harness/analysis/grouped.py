@@ -15,6 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+# The key of rows without one; it comes last.
+MISSING = "nan"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +115,10 @@ def _codes(column: pd.Series) -> tuple[NDArray[Any], NDArray[Any]]:
         dense = high - low <= len(values)
         return (values - low, np.arange(low, high + 1)) if dense else pd.factorize(values, sort=True)
     known = column.astype("category").cat
-    return known.codes.to_numpy(), known.categories.astype(str).to_numpy()
+    codes, values = known.codes.to_numpy(), known.categories.astype(str).to_numpy()
+    if np.min(codes, initial=0) < 0:
+        codes, values = np.where(codes < 0, len(values), codes), np.append(values, MISSING)
+    return codes, values
 
 
 def _numbered(codes: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:

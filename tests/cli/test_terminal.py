@@ -33,7 +33,7 @@ class Terminal:
         self.out = out
         self.screen = pyte.HistoryScreen(width, height, history=1000)
         self._stream = pyte.ByteStream(self.screen)
-        self.written = b""
+        self.written = self._waiting = b""
         self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             [*words, "--out", str(out), *more],
@@ -42,11 +42,11 @@ class Terminal:
         )
 
     def until(self, seen: Callable[[], bool]) -> None:
-        """Read until it is so."""
+        """Read until it is so, or was for a moment in what has been read at once."""
         ends_s = time.monotonic() + WAIT_S
         while not seen():
             assert time.monotonic() < ends_s, "\n".join(self.screen.display)
-            self._read()
+            self._read(seen)
 
     def end(self) -> int:
         """Read to the end: the exit code."""
@@ -70,13 +70,16 @@ class Terminal:
         (folder,) = self.out.iterdir()
         return harness.load(folder)
 
-    def _read(self) -> bool:
+    def _read(self, seen: Callable[[], bool] = lambda: False) -> bool:
+        """Feed the screen until it is so; what was written after that waits for the next time."""
         try:
-            found = self.process.read_nonblocking(65_536, timeout=WAIT_S)
+            self._waiting = self._waiting or self.process.read_nonblocking(65_536, timeout=WAIT_S)
         except pexpect.EOF:
             return False
-        self.written += found
-        self._stream.feed(found)
+        while self._waiting and not seen():
+            line, newline, self._waiting = self._waiting.partition(b"\n")
+            self.written += line + newline
+            self._stream.feed(line + newline)
         return True
 
 
