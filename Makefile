@@ -35,7 +35,7 @@ test: setup ## Set up everything and run all tests
 	@if [ "$$DOCKER" != no ] && { [ "$${CI:-}" = true ] || PYTHON=$(BIN)/python scripts/docker.sh check; }; then \
 		export HARNESS_REQUIRE_DOCKER=1; \
 	fi; \
-	scripts/test.sh $(ARGS)
+	$(BIN)/python -m pytest --benchmark-disable -m 'not timed' $(ARGS)
 
 lint: setup ## Check style and formatting
 	@$(BIN)/ruff check .

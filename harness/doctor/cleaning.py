@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import docker
+from docker.errors import APIError
 from docker.models.containers import Container
 from docker.models.networks import Network
 
@@ -15,6 +16,9 @@ from harness.engines.base import LABEL_RUN
 from harness.engines.load_balancer import FOLDER_PREFIX
 from harness.engines.registry.pulling import remove_twins
 from harness.measure import cgroup
+
+# Somebody else has removed it since, or is about to.
+GOING = (404, 409)
 
 
 def leftovers(client: docker.DockerClient) -> tuple[list[Container], list[Network]]:
@@ -35,7 +39,11 @@ def clean(
     """
     containers, networks = leftovers(client)
     for container in containers:
-        container.remove(force=True, v=True)
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code not in GOING:
+                raise
         cgroup.remove_parent(str(container.name))
     for network in networks:
         network.remove()
