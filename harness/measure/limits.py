@@ -25,12 +25,16 @@ def in_force(folders: dict[str, Path]) -> dict[str, float | int | None]:
 
 
 def disk_bytes(pid: int, path: str, proc: Path = Path("/proc")) -> int | None:
-    """What fits on the file system that a process sees at `path`; None where this user may not look."""
+    """What fits on the file system that a process sees at `path`, with what it has already written there.
+
+    None where this user may not look.
+    """
     try:
         found = os.statvfs(f"{proc / str(pid)}/root{path}")
     except OSError:
         return None
-    return found.f_bavail * found.f_frsize
+    reserved = found.f_bfree - found.f_bavail  # for root alone
+    return (found.f_blocks - reserved) * found.f_frsize
 
 
 def set_quota(folders: dict[str, Path], quota_us: int, period_us: int) -> bool:
