@@ -308,6 +308,9 @@ def test_a_service_task_that_is_killed_fails_only_what_it_had(
     async def kill_one(engine: Engine, ledger: Ledger) -> None:
         await asyncio.sleep(0.6)
         docker_client.containers.get(ledger.kinds("container_ready")[0].container).kill()
+        async with asyncio.timeout(30):  # a busy machine takes its time to start another
+            while len(ledger.kinds("container_ready")) < 3:
+                await asyncio.sleep(0.05)
 
     # More than two tasks can do, so that both have some in hand all the time.
     items = ["0.jpg"] * 120
