@@ -119,14 +119,17 @@ def _tasks(run: Run, done: pd.DataFrame) -> pd.DataFrame:
 
 
 def _busy(run: Run, tries: pd.DataFrame, speed_factor: float) -> pd.DataFrame:
-    """For how long the tasks of a service were at work in each cell: a second with several items in hand is one."""
+    """For how long the tasks of a service were at work in each cell: a second with several items in hand is one.
+
+    An item is in hand until its answer has arrived, so that what a task does between two of them is work as well.
+    """
     mine = (tries["placement"] == "service").to_numpy() & tries["handler_s"].notna().to_numpy()
-    own = tries.loc[mine, [*CELL, "container", "handler_s"]]
-    begun_ns = run.attempts["started_ns"].loc[own.index].to_numpy()
-    begun_s = (begun_ns - begun_ns.min(initial=np.iinfo(np.int64).max)) / 1e9
+    own = tries.loc[mine, [*CELL, "container"]]
+    begun_ns, done_ns = (run.attempts[each].loc[own.index].to_numpy() for each in ("started_ns", "done_ns"))
+    first_ns = begun_ns.min(initial=np.iinfo(np.int64).max)
     tasks = grouped(own, [*CELL, "container"])
     table = tasks.keys[CELL].assign(
-        busy_s=tasks.covered(begun_s, begun_s + own["handler_s"].to_numpy(dtype=np.float64)) * speed_factor
+        busy_s=tasks.covered((begun_ns - first_ns) / 1e9, (done_ns - first_ns) / 1e9) * speed_factor
     )
     return table.groupby(CELL)["busy_s"].sum().reset_index()
 

@@ -95,6 +95,7 @@ def test_a_task_s_rate_counts_the_seconds_in_which_it_worked(run: Run) -> None:
     rows.loc[mine, "started_ns"] = first_ns + (order * rows.loc[mine, "handler_s"] * 1e9).round().astype(
         "int64"
     )
+    answer_at_once(rows, mine)
     figures = cost_model(replace(run, attempts=rows)).option("service").figures
     assert figures.rate_per_s == pytest.approx(24 / (12 * 0.1 + 12 * 0.05))
     assert figures.at_once == pytest.approx(1.0)
@@ -105,9 +106,29 @@ def test_seconds_with_several_items_in_hand_count_once(run: Run) -> None:
     mine = rows["arm"].eq("service") & rows["phase"].eq("drop")
     rows.loc[mine, "handler_s"] = 1.2
     rows.loc[mine, "started_ns"] = rows[mine].groupby("block")["due_ns"].transform("min")
+    answer_at_once(rows, mine)
     figures = cost_model(replace(run, attempts=rows)).option("service").figures
     assert figures.rate_per_s == pytest.approx(24 / 2 / 1.2), "12 items at once in each of two tasks"
     assert figures.at_once == pytest.approx(12)
+
+
+def answer_at_once(rows: Any, mine: Any) -> None:
+    """Answers are there as soon as their handlers end."""
+    rows.loc[mine, "done_ns"] = rows.loc[mine, "started_ns"] + (
+        rows.loc[mine, "handler_s"] * 1e9
+    ).round().astype("int64")
+
+
+def test_what_a_task_does_between_two_handlers_is_work(run: Run) -> None:
+    """A handler of a millisecond, and four more for HTTP: one item after the other that is 200 a second, not 1,000."""
+    rows: Any = run.attempts.copy()
+    mine = rows["arm"].eq("service") & rows["phase"].eq("drop")
+    order = rows[mine].groupby(["block", "container"], observed=True).cumcount()
+    rows.loc[mine, "handler_s"] = 0.001
+    rows.loc[mine, "started_ns"] = rows[mine].groupby("block")["due_ns"].transform("min") + order * 5_000_000
+    rows.loc[mine, "done_ns"] = rows.loc[mine, "started_ns"] + 5_000_000
+    figures = cost_model(replace(run, attempts=rows)).option("service").figures
+    assert figures.rate_per_s == pytest.approx(200)
 
 
 def test_without_a_phase_that_keeps_tasks_busy_the_rate_is_what_handlers_allow(run: Run) -> None:
