@@ -19,6 +19,7 @@ from harness.analysis.cells import valid_items
 from harness.analysis.records import records
 from harness.analysis.summary import summarise
 from harness.cost.arms import Arm
+from harness.cost.function import cap_s
 from harness.cost.model import CostModel
 from harness.objectives import Objective, objectives_of
 from harness.rows import NO_BLOCK, Outcome
@@ -120,20 +121,20 @@ def _failures(run: Run, arm: Arm) -> Iterator[Exclusion]:
 
 def _function(run: Run, arm: Arm, rows: _Rows, speed_factor: float) -> Iterator[Exclusion]:
     bad = rows.bad
-    cap_s = float(arm.settings.get("cap_s") or CAP_S)
-    scaled = "" if cap_s == CAP_S else f" (a cap of {CAP_S} s, scaled to {cap_s:g} s)"
+    most_s = cap_s(arm)
+    scaled = "" if most_s == CAP_S else f" (a cap of {CAP_S} s, scaled to {most_s:g} s)"
     longest_s = {
         "one of its own items took": float(rows.good["handler_s"].max()) * speed_factor,
         "an item that it never finished took": float(rows.unfinished["handler_s"].max()) * speed_factor,
     }
     ended = int((bad["outcome"] == Outcome.TIMEOUT).sum())
-    limit_s = float(arm.settings.get("timeout_s") or cap_s)
+    limit_s = float(arm.settings.get("timeout_s") or most_s)
     if ended:
-        whose = "a function may run" if limit_s >= cap_s else "its own time limit allows"
+        whose = "a function may run" if limit_s >= most_s else "its own time limit allows"
         evidence = f"{ended} invocations were ended after {units.duration(limit_s)}{scaled}"
         yield Exclusion(arm.name, "time", f"the work takes longer than {whose}", evidence)
     for which, took_s in longest_s.items():
-        if took_s > cap_s and not ended:
+        if took_s > most_s and not ended:
             evidence = f"{which} {units.duration(took_s)}{_at(speed_factor)}{scaled}"
             yield Exclusion(arm.name, "time", "the work takes longer than a function may run", evidence)
     peak_bytes = float(rows.unfinished["memory_peak_bytes"].max())
@@ -183,9 +184,8 @@ def _objectives(model: CostModel, arm: Arm, table: pd.DataFrame, slower: float) 
     known = {each.expect: at_speed(each, speed_factor) for each in objectives_of(model.run.manifest)}
     for row in records(table[table["verdict"] == "missed"]):
         text = units.duration if row.objective.startswith("latency") else units.digits
-        evidence = (
-            f"{text(row.value)} ({text(row.low)} to {text(row.high)}) in phase {row.phase}{_at(speed_factor)}"
-        )
+        found = units.bounded(text, row.value, row.low, row.high)
+        evidence = f"{found} in phase {row.phase}{_at(speed_factor)}"
         if pd.isna(row.value):
             evidence = f"{row.reason}, in phase {row.phase}"
         if told := _cold(model.run, arm, row.phase, known[row.objective]):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from harness.advice.exclusions import exclusions
@@ -14,7 +13,16 @@ from harness.advice.limits import Limit, limit
 from harness.advice.ranking import Field, Ranked, cheapest
 from harness.advice.standing import verdicts
 from harness.analysis import units
-from harness.cost.breakeven import FEWEST, LEAST_MB, LONGEST, MOST, MOST_MB, SHORTEST, memory_curve
+from harness.cost.breakeven import (
+    FEWEST,
+    LEAST_MB,
+    LONGEST,
+    MOST,
+    MOST_MB,
+    SHORTEST,
+    bounds,
+    memory_curve,
+)
 from harness.cost.curve import Curve, crossings
 from harness.cost.model import CostModel
 
@@ -23,6 +31,7 @@ HALVINGS = 7
 BEYOND = 1.02
 # Ranges that are told one by one where costs cross often.
 TOLD = 3
+SURE = 0.95
 NAN = float("nan")
 
 Curves = Mapping[str, Curve]
@@ -153,17 +162,29 @@ def _along(
         to = min(sides, key=lambda name: abs(math.log(sides[name][0][0] / axis.now)))
         spans = sides[to]
         at = spans[0][0]
-        pairs = list(zip(drawn[best], drawn[to], strict=True)) if drawn else []
-        bounds = _bounds(pairs, at, axis.low, axis.high)
+        span = _span_of_draws(axis, best, to, drawn, at, above)
         ends = {axis.low, high, _most(limits, to)}
         told += 1
-        text = f"{_where(axis, above, spans, ends, bounds)} {to} is cheaper than {best}"
+        text = f"{_where(axis, above, spans, ends, span)} {to} is cheaper than {best}"
         stays = spans[-1][0] if spans[-1][1] in ends else NAN
-        yield Flip(axis.over, at, stays, *bounds, to, text)
+        yield Flip(axis.over, at, stays, *span, to, text)
     if own and own.at <= axis.high:
         yield _limited(axis, best, own, curves, limits)
     elif not told:
         yield Hold(axis.over, axis.holds)
+
+
+def _span_of_draws(
+    axis: _Axis, best: str, to: str, drawn: Mapping[str, list[Curve]], at: float, above: bool
+) -> Span:
+    """Where 95 % of the draws have this change; NaN if a twentieth has none."""
+    if not drawn:
+        return NAN, NAN
+    draws = [
+        crossings(one, two, axis.low, axis.high) for one, two in zip(drawn[best], drawn[to], strict=True)
+    ]
+    low, high, share = bounds(draws, at, first_is_lower_after=not above)
+    return (low, high) if share >= SURE else (NAN, NAN)
 
 
 def _limited(axis: _Axis, best: str, own: Limit, curves: Curves, limits: Mapping[str, Limit]) -> Flip:
@@ -199,12 +220,12 @@ def _away(axis: _Axis, above: bool, spans: list[Span]) -> list[Span]:
     return [(end, start) for start, end in reversed(spans) if end <= axis.now]
 
 
-def _where(axis: _Axis, above: bool, spans: list[Span], ends: set[float], bounds: Span) -> str:
+def _where(axis: _Axis, above: bool, spans: list[Span], ends: set[float], span: Span) -> str:
     """At more than 3 (2 to 4) items a month; at 3 to 4, 6 to 7 or more than 20; at 3 to 19 off and on (7 ranges)."""
     more = "more" if above else axis.fewer
     told = []
     for at, until in spans:
-        near = axis.number(at) + (_span(bounds, axis.number) if at == spans[0][0] else "")
+        near = axis.number(at) + (_told_span(span, axis.number) if at == spans[0][0] else "")
         closed = f"{near} to {axis.number(until)}" if above else f"{axis.number(until)} to {near}"
         told.append(f"{more} than {near}" if until in ends else closed)
     if len(told) > TOLD:
@@ -237,20 +258,24 @@ def _speed(model: CostModel, best: str, items: float) -> Iterator[Flip | Hold]:
     """At half and at twice the speed: who is advised then, and from where on; else what it costs."""
     holds = []
     for word, factor in SLOWER.items():
-        if _advised(model, items, factor) == best:
+        there = _advised(model, items, factor)
+        if there == best:
             usd = float(model.curve(model.slower(model.option(best), factor))(items))
             holds.append(f"{word} as fast it costs {units.money(usd)} a month")
             continue
-        same, other = 1.0, factor
+        same, other, to = 1.0, factor, there
         for _ in range(HALVINGS):
             middle = math.sqrt(same * other)
-            same, other = (middle, other) if _advised(model, items, middle) == best else (same, middle)
-        to, speed = _advised(model, items, other), model.terms.speed_factor * other
+            if (found := _advised(model, items, middle)) == best:
+                same = middle
+            else:
+                other, to = middle, found
+        speed = model.terms.speed_factor * other
         then = "slower" if factor > 1 else "faster"
         text = (
             f"the advice turns to {to or 'none of them'} at speed factor {_times(speed)} (AWS "
             f"{_times(max(other, 1 / other))} times {then} than taken here), and with AWS {word} as fast it is "
-            f"{_advised(model, items, factor) or 'none of them'}"
+            f"{there or 'none of them'}"
         )
         yield Flip("speed", speed, NAN, NAN, NAN, to, text)
     if holds:
@@ -276,19 +301,6 @@ def _free_tier(model: CostModel, names: list[str], items: float) -> Iterator[Fli
         yield Flip("free tier", NAN, NAN, NAN, NAN, to, f"{which} the free tier {to} is cheaper")
 
 
-def _bounds(pairs: list[tuple[Curve, Curve]], at: float, low: float, high: float) -> Span:
-    """Where 95 % of the draws have their crossing that is nearest to `at`; NaN if a twentieth has none."""
-    hits = []
-    for first, second in pairs:
-        found = crossings(first, second, low, high)
-        if found:
-            hits.append(min((each.at for each in found), key=lambda place: abs(np.log(place / at))))
-    if len(hits) < 0.95 * len(pairs) or not hits:
-        return NAN, NAN
-    bounds = np.quantile(hits, [0.025, 0.975])
-    return float(bounds[0]), float(bounds[1])
-
-
-def _span(bounds: Span, number: Callable[[float], str]) -> str:
-    low, high = (number(each) for each in bounds)
-    return "" if math.isnan(bounds[0]) or low == high else f" ({low} to {high})"
+def _told_span(span: Span, number: Callable[[float], str]) -> str:
+    low, high = (number(each) for each in span)
+    return "" if math.isnan(span[0]) or low == high else f" ({low} to {high})"

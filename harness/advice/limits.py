@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis import units
-from harness.analysis.cells import valid_items
 from harness.analysis.records import records
+from harness.cost.function import cap_s
 from harness.cost.model import CostModel, Option
 from harness.objectives import objectives_of
-from harness.scenario.function import CAP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,9 @@ def limit(model: CostModel, option: Option, table: pd.DataFrame) -> Limit | None
 def _limits(model: CostModel, option: Option, table: pd.DataFrame) -> Iterator[Limit]:
     arm, speed_factor = option.arm, model.terms.speed_factor
     if arm.kind == "function":
-        items = valid_items(model.run)
-        own = items[(items["arm"] == arm.name) & items["ok"]]
-        cap_s = float(arm.settings.get("cap_s") or CAP_S)
-        at = cap_s / (float(own["handler_s"].max()) * speed_factor)
-        yield Limit(
-            at, f"its longest item takes more than {units.duration(cap_s)}, the most that a function may run"
-        )
+        most = units.duration(cap_s(arm))
+        why = f"its longest item takes more than {most}, the most that a function may run"
+        yield Limit(model.most_times(option), why)
     known = {each.expect: each for each in objectives_of(model.run.manifest)}
     for row in records(table[table["arm"] == arm.name]):
         figure, operator, bound = known[row.objective].parts

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from harness.advice import Advice
+from harness.advice.flips import Flip, Hold
 from harness.advice.ranking import Ranked
 from harness.analysis import units
 from harness.cost.tiers import amount
@@ -71,14 +72,13 @@ def _answer(advice: Advice) -> Iterator[str]:
     yield f"Use {best.arm}, {_article(best.told)}: {need(advice)}. {KINDS[best.placement]}"
     items = amount(advice.items_per_month, "item")
     yield f"{items} a month ({advice.load}) cost{'s' * (advice.items_per_month == 1)} {_usd(best)}."
-    yield (
-        f"Of that, {units.money(best.own_usd)} is for the placement itself, "
-        f"{units.money(best.own_usd / advice.items_per_month * 1e6)} per million items, and "
-        f"{units.money(best.common_usd)} for reading and storing items, results and rows and the image, which any "
-        "placement costs."
-        if best.common_usd
-        else ""
-    )
+    if best.common_usd:
+        yield (
+            f"Of that, {units.money(best.own_usd)} is for the placement itself, "
+            f"{units.money(best.own_usd / advice.items_per_month * 1e6)} per million items, and "
+            f"{units.money(best.common_usd)} for reading and storing items, results and rows and the image, which any "
+            "placement costs."
+        )
 
 
 def _second(advice: Advice) -> Iterator[str]:
@@ -134,10 +134,9 @@ def _excluded(advice: Advice) -> Iterator[str]:
 
 
 def _flips(advice: Advice) -> Iterator[str]:
-    for flip in advice.flips:
-        yield f"{flip.over}: {flip.text}"
-    for hold in advice.holds:
-        yield f"{hold.over}: {hold.text}"
+    found: tuple[Flip | Hold, ...] = (*advice.flips, *advice.holds)
+    for each in found:
+        yield f"{each.over}: {each.text}"
 
 
 def _terms(advice: Advice) -> str:

@@ -39,7 +39,7 @@ class Axis:
     """What a month's cost is looked at over, from `low` to `high`.
 
     `curve` gives US dollars a month over it as measured, `drawn` of each option the curves of all draws of the blocks;
-    both at a stated load, unless the axis is the load itself.
+    both at a stated load, unless the axis is the load itself. Beyond its `limit` an option cannot do the work.
     """
 
     name: str
@@ -47,6 +47,11 @@ class Axis:
     high: float
     curve: Callable[[CostModel, Option, float], Curve]
     drawn: Callable[[CostModel, float], dict[str, list[Curve]]]
+    limit: Callable[[CostModel, Option], float] = lambda _model, _option: np.inf
+
+    def end(self, model: CostModel, *options: Option) -> float:
+        """How far all of these can go."""
+        return min(self.high, *(self.limit(model, each) for each in options))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,32 +89,31 @@ def break_even(model: CostModel, items: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def changes(options: list[Option], curves: Mapping[str, Curve], axis: Axis) -> list[Change]:
+def changes(model: CostModel, options: list[Option], curves: Mapping[str, Curve], axis: Axis) -> list[Change]:
     """Where the cheaper one of each pair changes, by their curves over an axis: the first few, and the last."""
     found = []
     for first, second in combinations(options, 2):
-        every = crossings(curves[first.name], curves[second.name], axis.low, axis.high)
+        end = axis.end(model, first, second)
+        every = crossings(curves[first.name], curves[second.name], axis.low, end)
         numbered = list(enumerate(every, 1))
         told = numbered if len(numbered) <= FIRST_FEW + 1 else [*numbered[:FIRST_FEW], numbered[-1]]
         found += [Change(first, second, number, len(every), each) for number, each in told]
     return found
 
 
-def load_crossings(model: CostModel, first: Option, second: Option) -> list[Crossing]:
-    """Every load from 1 to 10 billion items a month at which the cheaper of two changes."""
-    return crossings(model.curve(first), model.curve(second), FEWEST, MOST)
-
-
 def plot_data(
     model: CostModel, axis: Axis, items: float, span: tuple[float, float] | None = None
 ) -> pd.DataFrame:
-    """PLOT_COLUMNS: each option's cost over an axis (or the `span` of it), both for logarithms, with 95 % bounds."""
+    """PLOT_COLUMNS: each option's cost over an axis (or the `span` of it), both for logarithms, with 95 % bounds.
+
+    As far as the option can go.
+    """
     low, high = span or (axis.low, axis.high)
     frames = []
     drawn = axis.drawn(model, items)
     for option in model.options:
         curve = axis.curve(model, option, items)
-        at = np.geomspace(low, high, PLOT_POINTS)
+        at = np.geomspace(low, min(high, axis.end(model, option)), PLOT_POINTS)
         if axis is MEMORY:
             # There are few steps, and each is a size of a task: they stand where they are, upright.
             steps = curve.starts[(curve.starts > low) & (curve.starts < high)]
@@ -165,27 +169,30 @@ def _by_memory(quantity: object, items: float, memory_mb: float) -> Proportional
 
 def _rows(model: CostModel, axis: Axis, items: float) -> Iterator[tuple[object, ...]]:
     curves = {each.name: axis.curve(model, each, items) for each in model.options}
-    every = changes(model.options, curves, axis)
+    every = changes(model, model.options, curves, axis)
     drawn = axis.drawn(model, items) if every else {}
     for pair, found in groupby(every, key=lambda each: (each.first, each.second)):
         both = zip(*(drawn[each.name] for each in pair), strict=True)
-        draws = [crossings(one, two, axis.low, axis.high) for one, two in both]
+        draws = [crossings(one, two, axis.low, axis.end(model, *pair)) for one, two in both]
         for each in found:
             place = each.crossing
             yield (
-                pair[0].name, pair[1].name, axis.name, each.number, each.of, place.at, *_bounds(draws, place),
+                pair[0].name, pair[1].name, axis.name, each.number, each.of, place.at,
+                *bounds(draws, place.at, first_is_lower_after=place.first_is_lower_after),
                 place.usd, place.equal, each.below, each.above, np.nan if axis is LOAD else items,
                 utilisation_at(model, *pair, place.at) if axis is LOAD else np.nan,
             )  # fmt: skip
 
 
-def _bounds(draws: list[list[Crossing]], of: Crossing) -> tuple[float, float, float]:
+def bounds(
+    draws: list[list[Crossing]], near: float, *, first_is_lower_after: bool
+) -> tuple[float, float, float]:
     """Low and high of the draws' crossings in this direction that are nearest, and the share of draws that have one."""
     hits = []
     for drawn in draws:
-        same = [each.at for each in drawn if each.first_is_lower_after == of.first_is_lower_after]
+        same = [each.at for each in drawn if each.first_is_lower_after == first_is_lower_after]
         if same:
-            hits.append(min(same, key=lambda at: abs(np.log(at / of.at))))
+            hits.append(min(same, key=lambda at: abs(np.log(at / near))))
     if not hits:
         return np.nan, np.nan, 0.0 if draws else np.nan
     low, high = np.quantile(hits, [TAIL, 1 - TAIL])
@@ -218,6 +225,7 @@ DURATION = Axis(
     "duration", SHORTEST, LONGEST,
     lambda model, option, items: model.duration_curve(option, items),
     lambda model, items: model.drawn_duration_curves(items),
+    lambda model, option: model.most_times(option),
 )  # fmt: skip
 MEMORY = Axis("memory_mb", LEAST_MB, MOST_MB, memory_curve, _drawn_memory_curves)
 AXES = (LOAD, DURATION, MEMORY)

@@ -7,15 +7,30 @@ which the free tier does not apply.
 
 from __future__ import annotations
 
+from harness.analysis.cells import valid_items
 from harness.cost.arms import Arm
 from harness.cost.demand import MODELLED, Demand
 from harness.cost.figures import Figures
 from harness.cost.quantity import Proportional
 from harness.cost.terms import GIB, MB_PER_GB, MONTH_S
+from harness.runs import Run
+from harness.scenario.function import CAP_S
 
 FREE_TMP_MB = 512
 # START, END and REPORT of one invocation, as harness/placements/function/logs.py writes them.
 LOG_BYTES = 330
+
+
+def most_times(run: Run, arm: Arm, speed_factor: float) -> float:
+    """How many times as long as here an item may take: the longest of them may run up to the function's cap."""
+    items = valid_items(run)
+    own = items[(items["arm"] == arm.name) & items["ok"]]
+    return cap_s(arm) / (float(own["handler_s"].max()) * speed_factor)
+
+
+def cap_s(arm: Arm) -> float:
+    """How long one invocation may run at the most; shorter where the scenario scales time."""
+    return float(arm.settings.get("cap_s") or CAP_S)
 
 
 def rates(arm: Arm) -> dict[str, tuple[str, float]]:

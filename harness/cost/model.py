@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -122,6 +123,12 @@ class CostModel:
             return line(np.nan, 0.0)
         return total([each.over_items(self.terms) for each in self.demands(option, figures)])
 
+    def most_times(self, option: Option) -> float:
+        """How many times as long as here its items may take; infinite where nothing ends them."""
+        if option.arm.kind != "function":
+            return math.inf
+        return function.most_times(self.run, option.arm, self.terms.speed_factor)
+
     def duration_curve(self, option: Option, items: float, figures: Figures | None = None) -> Curve:
         """US dollars a month over the duration of an item, as a multiple of what was measured."""
         return total([each.over_duration(self.terms, items) for each in self.demands(option, figures)])
@@ -158,7 +165,7 @@ class CostModel:
         """The figures of every option, draw by draw."""
         return [drawn for _, drawn in self.all_draws]
 
-    @property
+    @cached_property
     def weights(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The blocks, and how often each was drawn: shape (draws, blocks)."""
         rows = [weights for weights, _ in self.all_draws]

@@ -194,7 +194,7 @@ def _points(contents: Contents, rows: pd.DataFrame) -> pd.DataFrame:
                     each.crossing.at, each.crossing.usd, (each.first.name, each.second.name),
                     (each.below, each.above), (each.number, each.of),
                 ) | {"speed": speed, "free": int(free)}
-                for each in changes(options, curves, LOAD)
+                for each in changes(model, options, curves, LOAD)
             ]  # fmt: skip
     table = pd.DataFrame(found, columns=[*POINT, "speed", "free"])
     return table.assign(now=(table["speed"] == 1) & (table["free"] == 0))

@@ -135,8 +135,9 @@ def _break_even(contents: Contents) -> Table:
     note = (
         "From 1 to 10 billion items a month, 0.001 to 1,000 times the duration, and 128 to 10,240 MB; a pair that is "
         f"not here has one cheaper placement throughout. Of more than {FIRST_FEW + 1} changes of a pair the first "
-        f"{FIRST_FEW} and the last are here. Duration and memory at {items:,.0f} items a month, memory with times as "
-        "measured. A trial draws the blocks anew; in each the nearest change in this direction counts. "
+        f"{FIRST_FEW} and the last are here. A function ends where its longest item would take longer than it may "
+        f"run. Duration and memory at {items:,.0f} items a month, memory with times as measured. A trial draws the "
+        "blocks anew; in each the nearest change in this direction counts. "
         f"{speed(contents.model.terms)}"
     )
     return Table("Where the cheaper placement changes", headings, rows, note)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.cost.breakeven import AXES, FIRST_FEW, LOAD, Axis, break_even, changes, memory_curve, plot_data
+from harness.analysis.cells import valid_items
+from harness.cost.breakeven import (
+    AXES,
+    DURATION,
+    FIRST_FEW,
+    LOAD,
+    Axis,
+    break_even,
+    changes,
+    memory_curve,
+    plot_data,
+)
 from harness.cost.curve import crossings, line, stairs
 from harness.cost.model import CostModel, cost_model
 from tests.synthetic import make_run
@@ -83,10 +95,27 @@ def test_a_draw_s_memory_is_priced_with_its_own_figures(close: CostModel) -> Non
 def test_of_many_changes_the_first_few_and_the_last_are_told_with_their_numbers(close: CostModel) -> None:
     pair = [close.option("function"), close.option("service")]
     curves = {"function": line(0.0, 1.0), "service": stairs(10.0, 9.5, 1)}
-    found = changes(pair, curves, LOAD)
+    found = changes(close, pair, curves, LOAD)
     every = crossings(curves["function"], curves["service"], LOAD.low, LOAD.high)
     assert len(every) > FIRST_FEW + 1
     assert [each.number for each in found] == [*range(1, FIRST_FEW + 1), len(every)]
     assert [each.crossing for each in found] == [*every[:FIRST_FEW], every[-1]]
     assert {each.of for each in found} == {len(every)}
     assert (found[0].below, found[0].above, found[-1].above) == ("function", "service", "service")
+
+
+def test_beyond_a_function_s_cap_there_is_nothing_to_compare(close: CostModel) -> None:
+    """Its longest item takes 900 s at `most` times as long as here: from there on it has no cost and no crossing."""
+    function, batch = close.option("function"), close.option("batch")
+    most = close.most_times(function)
+    items = valid_items(close.run)
+    longest_s = items.loc[items["arm"] == "function", "handler_s"].max()
+    assert most * longest_s == pytest.approx(900, rel=1e-6)
+    assert close.most_times(batch) == math.inf
+    far = replace(DURATION, high=1e9)
+    for times, found in ((0.5, 1), (1.5, 0)):
+        curves = {"function": line(0.0, 1.0), "batch": line(times * most, 0.0)}
+        assert len(changes(close, [function, batch], curves, far)) == found
+    rows = plot_data(close, far, 2e7, (most / 2, most * 2))
+    assert rows.loc[rows["arm"] == "function", "at"].max() == pytest.approx(most)
+    assert rows.loc[rows["arm"] == "batch", "at"].max() == pytest.approx(most * 2)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harness import scenario
 from harness.cost import batch, function, service
-from harness.cost.breakeven import LOAD, break_even, load_crossings, memory_curve, plot_data
-from harness.cost.curve import MOST_STEPS
+from harness.cost.breakeven import FEWEST, LOAD, MOST, break_even, memory_curve, plot_data
+from harness.cost.curve import MOST_STEPS, crossings
 from harness.cost.demand import words
 from harness.cost.model import cost_model
 from harness.cost.month import load_of, month, month_bill
@@ -206,7 +206,7 @@ def test_break_even_points_cost_the_same_to_the_cent(tmp_path: Path) -> None:
     run.manifest["scenario"]["placements"] = {"function": {"tmp_mb": 10_240}, "service": {"tasks": 2}}
     model = cost_model(run)
     function_, service_ = model.option("function"), model.option("service")
-    (first, *_) = load_crossings(model, function_, service_)
+    (first, *_) = crossings(model.curve(function_), model.curve(service_), FEWEST, MOST)
     a, b = (float(model.curve(each)(first.at)) for each in (function_, service_))
     assert first.equal
     assert round(a, 2) == round(b, 2) == round(first.usd, 2)
