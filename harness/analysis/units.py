@@ -79,14 +79,14 @@ def bounded(text: Callable[[float], str], value: float, low: float, high: float)
     return text(value) if _missing(low) or _missing(high) else f"{text(value)} ({text(low)} to {text(high)})"
 
 
-def count(number: float | None) -> str:
-    """135,578, 25.22 million, 4.046 billion: four digits from a million on, for no load is known better than that."""
+def count(number: float | None, figures: int = 4) -> str:
+    """135,578, 25.22 million, 4.046 billion: few digits from a million on, for no load is known better than that."""
     if _missing(number):
         return NONE
     assert number is not None
     for scale, name in ((1e9, "billion"), (1e6, "million")):
         if abs(number) >= scale:
-            return f"{digits(number / scale, 4)} {name}"
+            return f"{digits(number / scale, figures)} {name}"
     return f"{number:,.0f}"
 
 

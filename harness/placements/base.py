@@ -220,9 +220,8 @@ class Bench:
                 # What its group alone has is lost with its end; the engine keeps this reading.
                 launched.container.usage()
                 await launched.container.stop(grace_s)
-            with contextlib.suppress(
-                EngineError
-            ):  # its end was lost from sight, and it is removed all the same
+            # One whose end was lost from sight is removed all the same.
+            with contextlib.suppress(EngineError):
                 await launched.ended
         finally:
             self.watcher.unwatch(launched.container)

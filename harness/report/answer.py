@@ -105,7 +105,7 @@ def _sure(advice: Advice) -> Fact:
         if advice.speed_factor == 1
         else f"Seconds here are turned into AWS's by speed factor {advice.speed_factor:g}."
     )
-    blocks = f"{found.blocks} valid block{'s' * (found.blocks != 1)} of measurements"
+    blocks = f"{units.many(found.blocks, 'valid block')} of measurements"
     if advice.second is None:
         return Fact(question, "nothing to confuse it with", (f"{blocks}.", speed), PRICED)
     if math.isnan(found.share):
@@ -190,10 +190,7 @@ def _ratio(row: Any) -> str:
 
 def _items(items: float) -> str:
     """26.3 million."""
-    for size, word in ((1e9, "billion"), (1e6, "million")):
-        if items >= size:
-            return f"{units.digits(items / size)} {word}"
-    return f"{items:,.0f}"
+    return units.count(items, 3)
 
 
 def _capital(text: str) -> str:
