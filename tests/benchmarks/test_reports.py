@@ -15,6 +15,7 @@ from harness.driver import Driver
 from harness.pacer import ThreadPacer
 from harness.placements.base import Work
 from harness.report.build import write_reports
+from harness.report.contents import Contents
 from harness.runs import Run
 from tests.fakes import NO_LIMIT, a_phase
 from tests.synthetic import make_run
@@ -38,7 +39,7 @@ def test_comparing(benchmark: Any, folder: Path) -> None:
 
 
 def test_writing_every_report(benchmark: Any, folder: Path) -> None:
-    paths = benchmark.pedantic(lambda: write_reports(Run.load(folder)), rounds=8, warmup_rounds=1)
+    paths = benchmark.pedantic(lambda: write_reports(Contents(Run.load(folder))), rounds=8, warmup_rounds=1)
     assert {"summary.csv", "report.md", "report.html", "bill.csv"} <= {path.name for path in paths}
 
 

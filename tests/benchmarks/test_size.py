@@ -105,8 +105,9 @@ os.sched_setaffinity(0, {0})
 from pathlib import Path
 started_s = time.perf_counter()
 from harness import load
+from harness.report.contents import Contents
 from harness.report.build import write_reports
-paths = write_reports(load(Path(sys.argv[1])))
+paths = write_reports(Contents(load(Path(sys.argv[1]))))
 took_s = time.perf_counter() - started_s
 sizes = {path.name: path.stat().st_size for path in paths}
 print(json.dumps({"took_s": took_s, "page_bytes": sizes["report.html"]}))

@@ -43,6 +43,14 @@ class Opened:
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    def assert_alone(self, path: Path) -> None:
+        """It had nothing to complain of, asked for nothing but itself, and is no wider than the screen."""
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith("data:")] == [path.as_uri()]
+        assert self.page.viewport_size is not None
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= self.page.viewport_size["width"]
+
     def heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.type}: {message.text}")

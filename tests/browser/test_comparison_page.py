@@ -29,9 +29,7 @@ def test_it_opens_without_a_complaint_or_a_request(
 ) -> None:
     found = opened(comparison, width, scheme)
     found.page.screenshot(path=screenshots / f"comparison-{scheme}-{width}.png", full_page=True)
-    assert found.complaints == []
-    assert [url for url in found.requests if not url.startswith("data:")] == [comparison.as_uri()]
-    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    found.assert_alone(comparison)
     light = found.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert light == (scheme == "light")
 

@@ -38,9 +38,7 @@ def test_it_opens_without_a_complaint_or_a_request(
 ) -> None:
     found = opened(index, width, scheme)
     found.page.screenshot(path=screenshots / f"gallery-{scheme}-{width}.png", full_page=True)
-    assert found.complaints == []
-    assert [url for url in found.requests if not url.startswith("data:")] == [index.as_uri()]
-    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    found.assert_alone(index)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

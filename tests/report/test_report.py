@@ -60,7 +60,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = make_run(tmp_path_factory.mktemp("made") / "r", failed_share=0.02)
-    write_reports(made)
+    write_reports(Contents(made))
     return made
 
 
@@ -99,12 +99,16 @@ def test_markdown_and_csv_have_the_figures_of_the_summary(run: Run) -> None:
 
 def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page_is(run: Run) -> None:
     screen = io.StringIO()
-    Console(file=screen, width=100).print(render(run))
+    Console(file=screen, width=100).print(render(Contents(run)))
     lines = screen.getvalue().splitlines()
     assert max(len(line) for line in lines) <= 100
     assert "service" in screen.getvalue()
     assert "report.html" in screen.getvalue().replace("\n", "")
     assert "Speed factor 1, which was not calibrated" in screen.getvalue()
+    advised = Contents(run).advice.best
+    assert advised is not None
+    assert f"Use {advised.arm}: {advised.told}." in screen.getvalue()
+    assert "harness advise" in screen.getvalue()
 
 
 def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run: Run) -> None:
@@ -113,7 +117,7 @@ def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run:
     own = text.split("### Where the cheaper placement changes")[1].split("###")[0]
     assert own.count(" of ") >= len(table)
     assert len([line for line in own.splitlines() if line.startswith("| ")]) == len(table) + 2
-    assert len(as_json(run)["break_even"]) == len(table)
+    assert len(as_json(Contents(run))["break_even"]) == len(table)
     drawn = {chart.key: chart for chart in charts(Contents(run))}
     for key, axis, column in (
         ("load", "items a month", "items"), ("duration", "duration", "at"), ("memory-cost", "memory_mb", "at"),
@@ -126,14 +130,14 @@ def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run:
 
 
 def test_json_has_no_value_that_json_lacks(run: Run) -> None:
-    text = json.dumps(as_json(run), allow_nan=False)
+    text = json.dumps(as_json(Contents(run)), allow_nan=False)
     assert json.loads(text)["state"] == "complete"
     assert {"summary", "comparison", "cost", "sentences"} <= json.loads(text).keys()
 
 
 def test_banners_tell_of_an_unfinished_run_and_of_missing_containers(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", engine="process", state="interrupted")
-    write_reports(run)
+    write_reports(Contents(run))
     for name in ("report.html", "report.md"):
         text = (run.folder / name).read_text()
         assert "This run is interrupted" in text
@@ -152,17 +156,17 @@ def test_the_reports_say_that_their_prices_are_old(tmp_path: Path, age_days: int
 
 def test_a_run_without_rows_still_has_a_report(tmp_path: Path) -> None:
     run = empty_run(tmp_path / "r")
-    for path in write_reports(run):
+    for path in write_reports(Contents(run)):
         assert path.exists()
     assert "nothing to compare" in (run.folder / "report.html").read_text()
-    Console(file=io.StringIO(), width=100).print(render(run))
+    Console(file=io.StringIO(), width=100).print(render(Contents(run)))
 
 
 def test_text_from_a_run_cannot_become_markup(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r")
     run.manifest["warnings"] = ["<script>alert(1)</script>"]
     run.manifest["scenario"]["title"] = "</title><b>"
-    write_reports(run)
+    write_reports(Contents(run))
     text = (run.folder / "report.html").read_text()
     assert "<script>alert(1)" not in text
     assert "</title><b>" not in text

@@ -20,6 +20,7 @@ from harness.cost.model import model_of_every_arm
 from harness.cost.per_million import cost_per_million
 from harness.report.as_json import as_json
 from harness.report.build import write_reports
+from harness.report.contents import Contents
 from harness.report.terminal import render
 from harness.rows import Outcome
 from harness.tuning.blocks import Figures, figures, usd_intervals
@@ -150,7 +151,7 @@ def test_where_no_size_works_the_need_is_bounded_and_nothing_is_chosen(tmp_path:
     assert found.sizes["needed_is_more"].all()
     assert (found.sizes["needed_memory_bytes"] == 256 * 2**20).all()
     assert "no size worked" in sentences(found)[0]
-    for path in write_reports(found.run):
+    for path in write_reports(Contents(found.run)):
         assert path.exists()
 
 
@@ -212,12 +213,12 @@ def test_every_placement_has_its_picture_and_the_report_holds_them(tmp_path: Pat
     assert found.placements == ["function", "batch", "service"]
     assert len(choices(found)) == 9
     pd.testing.assert_frame_equal(run.sizes(), found.sizes)
-    write_reports(run)
+    write_reports(Contents(run))
     html = (run.folder / "report.html").read_text()
     assert "chart-tune" in html
     assert "Which size to choose" in html
     assert pd.read_csv(run.folder / "tune.csv")["arm"].tolist() == [arm.name for arm in made.arms]
-    told = json.loads(json.dumps(as_json(run), allow_nan=False))
+    told = json.loads(json.dumps(as_json(Contents(run)), allow_nan=False))
     assert len(told["tune"]["sizes"]) == 6
     assert {row["goal"] for row in told["tune"]["choices"]} == {"cost", "speed", "balanced"}
     (no_drop,) = [text for text in told["sentences"] if "no drop" in text]
@@ -247,13 +248,13 @@ def test_a_phase_in_which_many_items_come_at_once_tells_what_a_service_can_do(
 @pytest.mark.parametrize("speed_factor", [1.0, 4.0])
 def test_every_table_of_a_sweep_states_the_speed_factor(tmp_path: Path, speed_factor: float) -> None:
     run = make_sweep(tmp_path / "r", functions_only("128,512", speed_factor=speed_factor), Law(cpu_bound_s))
-    write_reports(run)
+    write_reports(Contents(run))
     text = (run.folder / "report.md").read_text()
     for caption in ("Which size to choose", "Sizes in phase steady", "Cost per million items"):
         own = text.split(f"### {caption}")[1].split("###")[0]
         assert f"Speed factor {speed_factor:g}" in own, caption
     screen = io.StringIO()
-    Console(file=screen, width=100).print(render(run))
+    Console(file=screen, width=100).print(render(Contents(run)))
     assert f"Speed factor {speed_factor:g}" in screen.getvalue()
 
 
@@ -291,14 +292,14 @@ def test_a_sweep_that_ended_before_its_first_block_has_an_empty_picture(tmp_path
     assert found is not None
     assert found.sizes.empty
     assert choices(found).empty
-    for path in write_reports(run):
+    for path in write_reports(Contents(run)):
         assert path.exists()
-    assert as_json(run)["tune"]["sizes"] == []
+    assert as_json(Contents(run))["tune"]["sizes"] == []
 
 
 def test_an_ordinary_run_has_no_such_picture(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", blocks=2)
     assert picture_of(run) is None
     assert run.sizes().empty
-    assert "tune" not in as_json(run)
-    assert not [path for path in write_reports(run) if path.name == "tune.csv"]
+    assert "tune" not in as_json(Contents(run))
+    assert not [path for path in write_reports(Contents(run)) if path.name == "tune.csv"]

@@ -162,6 +162,18 @@ def unless_broken(task: Task, log: list[tuple[float, str]]) -> FakeContainer:
     return container
 
 
+class Breaking:
+    """Makes containers that end at once while it is `broken`."""
+
+    broken = False
+
+    def __call__(self, task: Task, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)
+        if self.broken:
+            container.die(2)
+        return container
+
+
 def carry_out(
     chosen: ServiceSettings,
     body: Callable[[Lab], Coroutine[Any, Any, None]],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -14,7 +16,16 @@ from hypothesis import strategies as some
 from harness.engines.base import EngineError
 from harness.placements.service.control import threshold
 from harness.placements.service.health import HealthCheck
-from tests.placements.service.lab import FakeContainer, Lab, carry_out, ordinary, settings, unless_broken
+from harness.placements.service.task import Task
+from tests.placements.service.lab import (
+    Breaking,
+    FakeContainer,
+    Lab,
+    carry_out,
+    ordinary,
+    settings,
+    unless_broken,
+)
 
 QUICK = {"health": {"interval_s": 1, "timeout_s": 1, "retries": 3, "start_period_s": 5}}
 AWS_HEALTH = {"interval_s": 30, "timeout_s": 5, "retries": 3, "start_period_s": 0}
@@ -203,24 +214,39 @@ def test_a_deployment_replaces_every_task_and_never_has_fewer_than_desired() -> 
     assert max(staying for _, staying in during) == 8
 
 
-@effort(max_examples=60, deadline=None)
-@given(
+any_percentages = given(
     tasks=some.integers(1, 6),
     least=some.integers(0, 100),
     most=some.integers(100, 300),
     starts=some.lists(some.floats(0, 20), min_size=1, max_size=8),
     sick=some.sets(some.integers(0, 5)),
 )
+
+
+def with_percentages(
+    tasks: int, least: int, most: int, starts: list[float], body: Callable[[Lab], Coroutine[Any, Any, None]]
+) -> None:
+    """Carry it out with containers that take turns at being healthy after `starts` seconds."""
+
+    def make(task: Task, log: list[tuple[float, str]]) -> FakeContainer:
+        container = ordinary(task, log)
+        container.healthy_after_s = starts[len(log) % len(starts)]
+        return container
+
+    carry_out(
+        settings(tasks=tasks, min_healthy_percent=least, max_percent=most, healthy_within_s=600,
+                 health={"start_period_s": 60}),
+        body, make,
+    )  # fmt: skip
+
+
+@effort(max_examples=60, deadline=None)
+@any_percentages
 def test_a_deployment_keeps_within_both_percentages(
     tasks: int, least: int, most: int, starts: list[float], sick: set[int]
 ) -> None:
     fewest, room = math.ceil(tasks * least / 100), tasks * most // 100
     assume(room > fewest)  # nothing could be stopped, and nothing started: a scenario may not ask for it
-
-    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
-        container = ordinary(task, log)  # type: ignore[arg-type]
-        container.healthy_after_s = starts[len(log) % len(starts)]
-        return container
 
     async def body(lab: Lab) -> None:
         await lab.service.open()
@@ -232,11 +258,7 @@ def test_a_deployment_keeps_within_both_percentages(
         assert {task.revision.number for task in lab.service.running} == {2}
         assert len(lab.service.running) == tasks
 
-    carry_out(
-        settings(tasks=tasks, min_healthy_percent=least, max_percent=most, healthy_within_s=600,
-                 health={"start_period_s": 60}),
-        body, make,
-    )  # fmt: skip
+    with_percentages(tasks, least, most, starts, body)
 
 
 @pytest.mark.parametrize(
@@ -259,24 +281,13 @@ def test_unhealthy_tasks_are_replaced_and_no_fewer_run_meanwhile(
 
 
 @effort(max_examples=60, deadline=None)
-@given(
-    tasks=some.integers(1, 6),
-    least=some.integers(0, 100),
-    most=some.integers(100, 300),
-    starts=some.lists(some.floats(0, 20), min_size=1, max_size=8),
-    sick=some.sets(some.integers(0, 5)),
-)
+@any_percentages
 def test_whichever_are_unhealthy_the_percentages_are_kept_and_all_are_replaced(
     tasks: int, least: int, most: int, starts: list[float], sick: set[int]
 ) -> None:
     room = tasks * most // 100
     fewest = min(math.ceil(tasks * least / 100), room - 1)
     names = {f"task{number}" for number in sick if number < tasks}
-
-    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
-        container = ordinary(task, log)  # type: ignore[arg-type]
-        container.healthy_after_s = starts[len(log) % len(starts)]
-        return container
 
     async def body(lab: Lab) -> None:
         await lab.service.open()
@@ -287,26 +298,15 @@ def test_whichever_are_unhealthy_the_percentages_are_kept_and_all_are_replaced(
         assert len(lab.service.running) == len(lab.service.tasks) == tasks
         assert not names & {task.name for task in lab.service.tasks}
 
-    carry_out(
-        settings(tasks=tasks, min_healthy_percent=least, max_percent=most, healthy_within_s=600,
-                 health={"start_period_s": 60}),
-        body, make,
-    )  # fmt: skip
+    with_percentages(tasks, least, most, starts, body)
 
 
 def test_an_unhealthy_task_stays_while_its_replacements_do_not_come_up() -> None:
-    broken = False
-
-    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
-        container = ordinary(task, log)  # type: ignore[arg-type]
-        if broken:
-            container.die(2)
-        return container
+    make = Breaking()
 
     async def body(lab: Lab) -> None:
-        nonlocal broken
         await lab.service.open()
-        broken = True
+        make.broken = True
         lab.counts.clear()
         lab.balancer.sick |= {"task0", "task1"}
         await asyncio.sleep(30)
@@ -366,23 +366,16 @@ def test_after_a_failure_without_rollback_the_old_revision_is_kept_at_count() ->
 
 
 def test_a_rollback_that_fails_as_well_goes_on_trying_and_tells_once() -> None:
-    broken = False
-
-    def make(task: object, log: list[tuple[float, str]]) -> FakeContainer:
-        container = ordinary(task, log)  # type: ignore[arg-type]
-        if broken:
-            container.die(2)
-        return container
+    make = Breaking()
 
     async def body(lab: Lab) -> None:
-        nonlocal broken
         await lab.service.open()
-        broken = True
+        make.broken = True
         lab.service.deploy({})
         for container in list(lab.containers.values()):
             container.die(1)
         await asyncio.sleep(60)
-        broken = False
+        make.broken = False
         await asyncio.sleep(10)
         assert len(lab.service.running) == 2
 

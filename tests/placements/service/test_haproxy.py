@@ -71,6 +71,15 @@ class Stand:
     async def send(self, count: int = 1) -> list[Any]:
         return list(await asyncio.gather(*(self.client.send("x") for _ in range(count))))
 
+    async def send_slowly(self, count: int, takes_s: float) -> list[asyncio.Task[Any]]:
+        """Requests that take so long, one of which is in hand at the first backend when this returns."""
+        for backend in self.backends:
+            backend.takes_s = takes_s
+        sent = [asyncio.create_task(self.client.send("x")) for _ in range(count)]
+        while not self.backends[0].working:
+            await asyncio.sleep(0.01)
+        return sent
+
 
 @asynccontextmanager
 async def a_stand(tmp_path: Path, **changes: Any) -> AsyncIterator[Stand]:
@@ -140,11 +149,7 @@ def test_a_target_that_fails_its_checks_gets_no_requests_until_it_is_well_again(
 
 def test_a_target_that_drains_finishes_what_it_has_and_gets_no_more(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
-        for backend in stand.backends:
-            backend.takes_s = 0.6
-        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
-        while not stand.backends[0].working:
-            await asyncio.sleep(0.01)
+        sent = await stand.send_slowly(2, 0.6)
         leaving = asyncio.create_task(stand.balancer.deregister("a", 10))
         await asyncio.sleep(0.1)
         more = await stand.send(3)
@@ -162,10 +167,7 @@ def test_a_target_that_drains_finishes_what_it_has_and_gets_no_more(tmp_path: Pa
 
 def test_what_is_still_in_hand_when_the_delay_is_over_is_cut_off(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
-        stand.backends[0].takes_s = stand.backends[1].takes_s = 3.0
-        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
-        while not stand.backends[0].working:
-            await asyncio.sleep(0.01)
+        sent = await stand.send_slowly(2, 3.0)
         await stand.balancer.deregister("a", 0.2)
         by_task = {(answer := await each).target: answer.outcome for each in sent}
         assert by_task == {"a": Outcome.ERROR, "b": Outcome.OK}, "cut off long before it was done"
@@ -247,11 +249,7 @@ def test_without_a_target_that_is_well_all_of_them_have_requests(tmp_path: Path)
 def test_one_that_is_not_well_drains_as_well(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
         await all_down(stand)
-        for backend in stand.backends:
-            backend.takes_s = 0.6
-        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(2)]
-        while not stand.backends[0].working:
-            await asyncio.sleep(0.01)
+        sent = await stand.send_slowly(2, 0.6)
         leaving = asyncio.create_task(stand.balancer.deregister("a", 10))
         await asyncio.sleep(0.1)
         assert {answer.target for answer in await stand.send(3)} == {"b"}
@@ -268,10 +266,7 @@ def test_one_that_is_not_well_drains_as_well(tmp_path: Path) -> None:
 
 def test_a_target_that_fails_its_checks_finishes_what_it_has(tmp_path: Path) -> None:
     async def body(stand: Stand) -> None:
-        stand.backends[0].takes_s = stand.backends[1].takes_s = 1.5
-        sent = [asyncio.create_task(stand.client.send("x")) for _ in range(4)]
-        while not stand.backends[0].working:
-            await asyncio.sleep(0.01)
+        sent = await stand.send_slowly(4, 1.5)
         stand.backends[0].well = False
         async with asyncio.timeout(1):
             await stand.balancer.is_down("a")
