@@ -41,14 +41,15 @@ def report_on(folder: Path, *, as_json: bool) -> Run:
             from harness import load
             from harness.report.as_json import as_json as to_json
             from harness.report.build import write_reports
+            from harness.report.contents import Contents
             from harness.report.terminal import render
 
-            loaded = load(folder)
-            write_reports(loaded)
+            contents = Contents(load(folder))
+            write_reports(contents)
         if as_json:
-            print_json(to_json(loaded), default=str)
+            print_json(to_json(contents), default=str)
         else:
-            console().print(render(loaded))
+            console().print(render(contents))
     except KeyboardInterrupt:
         fail(f"the report was interrupted; `harness report {folder}` makes it again", INTERRUPTED)
-    return loaded
+    return contents.run

@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 
 from harness.report.contents import Contents
-from harness.runs import Run
 from harness.tuning.choice import choices
 from harness.tuning.question import KEY
 
 
-def as_json(run: Run) -> dict[str, Any]:
+def as_json(contents: Contents) -> dict[str, Any]:
     """Run, state, sentences and the tables, of a sweep also sizes and choices; what is unknown is null."""
-    contents = Contents(run)
+    run = contents.run
     told = {
         "run": run.manifest.get("run"),
         "state": run.manifest.get("state"),

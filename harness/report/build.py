@@ -17,14 +17,13 @@ from harness.report.markdown import markdown
 from harness.report.method import method_tables
 from harness.report.results import first_tables, result_tables
 from harness.report.table import Tables
-from harness.runs import Run
 
 
-def write_reports(run: Run) -> list[Path]:
+def write_reports(contents: Contents) -> list[Path]:
     """`summary.csv`, `report.md`, `report.html`, and those of the further tables that have rows. Returns their
     paths.
     """
-    contents = Contents(run)
+    run = contents.run
     found = answer(contents)
     tables = Tables(first_tables(contents), result_tables(contents), method_tables(contents))
     paths = [run.folder / name for name in ("summary.csv", "report.md", "report.html")]

@@ -12,6 +12,7 @@ from rich.text import Text
 from harness import analysis
 from harness.analysis import units
 from harness.analysis.records import records
+from harness.report.answer import answer
 from harness.report.contents import Contents
 from harness.report.results import METRICS, figure
 from harness.report.sizes import choices_table, sizes_table
@@ -20,17 +21,31 @@ from harness.runs import Run
 from harness.tuning.picture import Picture
 
 
-def render(run: Run) -> RenderableType:
+def render(contents: Contents) -> RenderableType:
     """What to print, for terminals from 100 columns on."""
-    contents = Contents(run)
     told: list[RenderableType] = [Text(f"! {banner}", style="yellow") for banner in contents.banners()]
     told += [_table(contents)] if contents.picture is None else _sizes(contents.picture)
     told.append(Text(f"$/million is for AWS. {speed(contents.model.terms)}", style="dim"))
     if len(contents.objectives):
         told.append(_objectives(contents))
     told += [Text(f"• {sentence}") for sentence in contents.sentences]
-    told.append(Text(f"Report: {run.folder / 'report.html'}", style="bold"))
+    told += _answer(contents)
+    told.append(Text(f"Report: {contents.run.folder / 'report.html'}", style="bold"))
     return Group(*told)
+
+
+def _answer(contents: Contents) -> list[RenderableType]:
+    """Which placement, and how to have the reasons."""
+    found = answer(contents)
+    if found is None:
+        return []
+    what = (
+        f"Use {found.advised}: {found.headline}. {found.because}"
+        if found.advised
+        else f"Advice: {found.headline}."
+    )
+    why = f"`harness advise {contents.run.folder}` tells why, how sure, and where that flips."
+    return [Text(what, style="bold"), Text(why, style="dim")]
 
 
 def _objectives(contents: Contents) -> Table:
