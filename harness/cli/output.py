@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +27,14 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
+
+
+def program() -> str:
+    """What to type to run this program: not everybody has it on the path."""
+    if shutil.which("harness"):
+        return "harness"
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "harness" else f"{sys.executable} -m harness"
 
 
 def print_json(document: Any, default: Callable[[Any], Any] | None = None) -> None:

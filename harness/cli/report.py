@@ -11,7 +11,7 @@ import click
 
 from harness.cli.exits import INTERRUPTED, USAGE, fail, failing
 from harness.cli.options import json_option, run_folder_argument
-from harness.cli.output import busy, console, print_json
+from harness.cli.output import busy, console, print_json, program
 
 if TYPE_CHECKING:
     from harness.runs import Run
@@ -50,6 +50,8 @@ def report_on(folder: Path, *, as_json: bool) -> Run:
             print_json(to_json(contents), default=str)
         else:
             console().print(render(contents))
+            if contents.picture is None:
+                click.echo(f"Why, how sure, and where that flips: {program()} advise {folder}")
     except KeyboardInterrupt:
         fail(f"the report was interrupted; `harness report {folder}` makes it again", INTERRUPTED)
     return contents.run

@@ -35,7 +35,7 @@ def render(contents: Contents) -> RenderableType:
 
 
 def _answer(contents: Contents) -> list[RenderableType]:
-    """Which placement, and how to have the reasons."""
+    """Which placement, and what speaks for it."""
     found = answer(contents)
     if found is None:
         return []
@@ -44,8 +44,7 @@ def _answer(contents: Contents) -> list[RenderableType]:
         if found.advised
         else f"Advice: {found.headline}."
     )
-    why = f"`harness advise {contents.run.folder}` tells why, how sure, and where that flips."
-    return [Text(what, style="bold"), Text(why, style="dim")]
+    return [Text(what, style="bold")]
 
 
 def _objectives(contents: Contents) -> Table:
