@@ -43,6 +43,11 @@ class Answer:
     ruled_out: tuple[str, ...]
     reasons: tuple[tuple[str, list[str]], ...]
 
+    @property
+    def verdict(self) -> str:
+        """Use function: Lambda function of 885 MB."""
+        return f"Use {self.advised}: {self.headline}" if self.advised else capital(self.headline)
+
 
 def answer(contents: Contents) -> Answer | None:
     """None where there is nothing to advise on: the run priced no placement, or it is a sweep of sizes, which is
@@ -57,7 +62,7 @@ def answer(contents: Contents) -> Answer | None:
     if best is None:
         return Answer("", nothing(advice), "", (), out, reasons)
     because = (
-        f"{_capital(need(advice))}: {units.money(best.usd)} a month for {_items(advice.items_per_month)} items "
+        f"{capital(need(advice))}: {units.money(best.usd)} a month for {_items(advice.items_per_month)} items "
         f"({advice.load})."
     )
     facts = (_better(advice), _sure(advice), _flip(advice), _speed(contents, best.arm))
@@ -193,14 +198,14 @@ def _items(items: float) -> str:
     return units.count(items, 3)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The same with a capital letter at its beginning."""
     return text[0].upper() + text[1:]
 
 
 def told(found: Answer) -> Iterator[str]:
     """The answer in lines, for the Markdown report."""
-    headline = f"Use {found.advised}: {found.headline}" if found.advised else _capital(found.headline)
-    yield f"**{headline}.** {found.because}".rstrip()
+    yield f"**{found.verdict}.** {found.because}".rstrip()
     for fact in found.facts:
         yield f"- **{fact.question}** {fact.figure} ({fact.label}). {' '.join(_sentence(line) for line in fact.lines)}"
     for each in found.ruled_out:

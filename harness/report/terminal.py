@@ -12,7 +12,7 @@ from rich.text import Text
 from harness import analysis
 from harness.analysis import units
 from harness.analysis.records import records
-from harness.report.answer import answer
+from harness.report.answer import answer, capital
 from harness.report.contents import Contents
 from harness.report.results import METRICS, figure
 from harness.report.sizes import choices_table, sizes_table
@@ -35,16 +35,15 @@ def render(contents: Contents) -> RenderableType:
 
 
 def _answer(contents: Contents) -> list[RenderableType]:
-    """Which placement, and what speaks for it."""
+    """Which placement, what speaks for it, and how far that goes."""
     found = answer(contents)
     if found is None:
         return []
-    what = (
-        f"Use {found.advised}: {found.headline}. {found.because}"
-        if found.advised
-        else f"Advice: {found.headline}."
-    )
-    return [Text(what, style="bold")]
+    facts = " ".join(f"{each.question} {capital(each.figure)}." for each in found.facts)
+    return [
+        Text(f"{found.verdict}. {found.because}".rstrip(), style="bold"),
+        *([Text(facts)] if facts else []),
+    ]
 
 
 def _objectives(contents: Contents) -> Table:

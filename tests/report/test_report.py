@@ -108,6 +108,8 @@ def test_the_terminal_report_fits_a_hundred_columns_and_ends_with_where_the_page
     advised = Contents(run).advice.best
     assert advised is not None
     assert f"Use {advised.arm}: {advised.told}." in screen.getvalue()
+    for question in ("How much better?", "How sure?", "Where does it flip?", "How fast?"):
+        assert question in screen.getvalue()
 
 
 def test_every_change_of_the_cheaper_placement_is_in_table_json_and_picture(run: Run) -> None:
