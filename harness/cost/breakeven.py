@@ -173,7 +173,8 @@ def _rows(model: CostModel, axis: Axis, items: float) -> Iterator[tuple[object, 
     drawn = axis.drawn(model, items) if every else {}
     for pair, found in groupby(every, key=lambda each: (each.first, each.second)):
         both = zip(*(drawn[each.name] for each in pair), strict=True)
-        draws = [crossings(one, two, axis.low, axis.end(model, *pair)) for one, two in both]
+        end = axis.end(model, *pair)
+        draws = [crossings(one, two, axis.low, end) for one, two in both]
         for each in found:
             place = each.crossing
             yield (

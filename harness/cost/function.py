@@ -7,7 +7,11 @@ which the free tier does not apply.
 
 from __future__ import annotations
 
+import numpy as np
+
 from harness.analysis.cells import valid_items
+from harness.analysis.grouped import grouped
+from harness.analysis.once import once
 from harness.cost.arms import Arm
 from harness.cost.demand import MODELLED, Demand
 from harness.cost.figures import Figures
@@ -23,9 +27,18 @@ LOG_BYTES = 330
 
 def most_times(run: Run, arm: Arm, speed_factor: float) -> float:
     """How many times as long as here an item may take: the longest of them may run up to the function's cap."""
+    return cap_s(arm) / (_longest_s(run)[arm.name] * speed_factor)
+
+
+@once
+def _longest_s(run: Run) -> dict[str, float]:
+    """Of each arm the longest time that a finished item took its handler, in seconds of this machine."""
     items = valid_items(run)
-    own = items[(items["arm"] == arm.name) & items["ok"]]
-    return cap_s(arm) / (float(own["handler_s"].max()) * speed_factor)
+    ok = items["ok"].to_numpy(dtype=bool)
+    arms = grouped(items, ["arm"]).only(ok)
+    return dict(
+        zip(arms.keys["arm"], arms.greatest(items["handler_s"].to_numpy(np.float64)[ok]), strict=True)
+    )
 
 
 def cap_s(arm: Arm) -> float:
